@@ -1,0 +1,1 @@
+"""Right timestamps and domain events for Django models, on every write path."""

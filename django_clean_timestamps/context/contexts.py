@@ -1,0 +1,166 @@
+"""The context managers and decorators that change the frame."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextvars import Token
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from django.db.models import Model
+from django.utils.functional import Promise
+
+from django_clean_timestamps.context.covering import cover
+from django_clean_timestamps.context.frame import Frame, current_frame, enter_frame, leave_frame
+
+__all__ = ["no_touching", "preserve_timestamps", "stamped_at", "timestamp_context", "without_events"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+class _Context:
+    """A change of the frame, entered and left as often as wanted."""
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self) -> None:
+        # A list, so that one object can be entered again while it is open, as a decorator of a recursive function is.
+        self._tokens: list[Token[Frame]] = []
+
+    def _change(self, frame: Frame) -> Frame:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._tokens.append(enter_frame(self._change(current_frame())))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        leave_frame(self._tokens.pop())
+
+    def _again(self) -> Self:
+        """Return a copy that holds no tokens: concurrent calls of one decorated function must not share them."""
+        copy = object.__new__(type(self))
+        for kind in type(self).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                if name != "_tokens":
+                    setattr(copy, name, getattr(self, name))
+        copy._tokens = []
+        return copy
+
+    def __call__(self, function: FunctionT) -> FunctionT:
+        return cover(function, self._again)
+
+
+class timestamp_context(_Context):  # noqa: N801 - used as a verb
+    """
+    Give the writes inside a reason, an actor, a correlation id and metadata.
+
+    Nested contexts add up, the inner one winning key by key. What is None is left as the outer context has it.
+
+    Args:
+        reason: Why, at most 200 characters.
+        actor: Who, at most 150 characters, or a callable that returns it, asked once an event needs it.
+        correlation_id: What the events belong to (a trace, a request), at most 64 characters.
+        metadata: Anything else; values must be what JSON can hold.
+
+    Raises:
+        InvalidTimestampError: At the write, when a text is longer than its column.
+    """
+
+    __slots__ = ("_actor", "_correlation_id", "_metadata", "_reason")
+
+    def __init__(
+        self,
+        *,
+        reason: str | Promise | None = None,
+        actor: object = None,
+        correlation_id: object = None,
+        **metadata: Any,
+    ) -> None:
+        super().__init__()
+        self._reason = None if reason is None else str(reason)
+        self._actor = actor if actor is None or callable(actor) else str(actor)
+        self._correlation_id = None if correlation_id is None else str(correlation_id)
+        self._metadata = metadata
+
+    def _change(self, frame: Frame) -> Frame:
+        return dataclasses.replace(
+            frame,
+            reason=frame.reason if self._reason is None else self._reason,
+            actor=frame.actor if self._actor is None else self._actor,
+            correlation_id=frame.correlation_id if self._correlation_id is None else self._correlation_id,
+            metadata={**(frame.metadata or {}), **self._metadata} if self._metadata else frame.metadata,
+        )
+
+
+class stamped_at(_Context):  # noqa: N801 - used as a verb
+    """
+    Stamp every write inside with the given moment, exactly, for replays and imports.
+
+    Args:
+        when: An aware datetime. Checked by the rules at each write, as any given time.
+    """
+
+    __slots__ = ("_when",)
+
+    def __init__(self, when: datetime) -> None:
+        super().__init__()
+        if not isinstance(when, datetime):
+            raise TypeError(f"stamped_at() takes an aware datetime, not {when!r}")
+        self._when = when
+
+    def _change(self, frame: Frame) -> Frame:
+        return dataclasses.replace(frame, moment=self._when)
+
+
+class _Suspension(_Context):
+    """Suspends something for some models, or for all of them where none is named."""
+
+    __slots__ = ("_models",)
+
+    def __init__(self, *models: type[Model]) -> None:
+        super().__init__()
+        for model in models:
+            if not (isinstance(model, type) and issubclass(model, Model)):
+                raise TypeError(f"{type(self).__name__}() takes model classes, not {model!r}")
+        self._models = frozenset(models)
+
+    def _widen(self, suspended: frozenset[type[Model]] | None) -> frozenset[type[Model]]:
+        if suspended is None:
+            return self._models
+        return suspended | self._models if suspended and self._models else frozenset()
+
+
+class no_touching(_Suspension):  # noqa: N801 - used as a verb
+    """Let ``touch()``, ``QuerySet.touch()`` and being touched as a parent do nothing for these models."""
+
+    __slots__ = ()
+
+    def _change(self, frame: Frame) -> Frame:
+        return dataclasses.replace(frame, untouched=self._widen(frame.untouched))
+
+
+class preserve_timestamps(_Suspension):  # noqa: N801 - used as a verb
+    """
+    Take no stamp from the clock for these models; write the given ones, ``created_at`` too.
+
+    This is the way to correct a ``created_at``. An insert fills what is missing. Events are recorded as ever.
+    """
+
+    __slots__ = ()
+
+    def _change(self, frame: Frame) -> Frame:
+        return dataclasses.replace(frame, preserved=self._widen(frame.preserved))
+
+
+class without_events(_Suspension):  # noqa: N801 - used as a verb
+    """Raise no events and send no signals for these models; stamps and touches go on."""
+
+    __slots__ = ()
+
+    def _change(self, frame: Frame) -> Frame:
+        return dataclasses.replace(frame, eventless=self._widen(frame.eventless))

@@ -1,0 +1,1 @@
+"""Stamping rows on every write path, and recording what was written."""

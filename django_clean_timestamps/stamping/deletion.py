@@ -1,0 +1,149 @@
+"""
+Recording deletions, on the fast and on the slow path of Django's collector.
+
+Fast, the rows go by ``_raw_delete()`` of a queryset, which is ours. Slow, they go as instances, which only the
+``post_delete`` signal tells of; but a connected receiver ends the fast path of its model. So it is connected to models
+that are never deleted fast, and to those that somebody else's receiver makes slow, at the latest moment: when the
+collector asks the base manager for their rows.
+"""
+
+from __future__ import annotations
+
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from django.apps import apps
+from django.db import connections
+from django.db.models import DO_NOTHING, Model
+from django.db.models.deletion import get_candidate_relations_to_delete
+from django.db.models.signals import post_delete, pre_delete
+
+from django_clean_timestamps.context.frame import current_frame
+from django_clean_timestamps.events import TimestampDeletedEvent
+from django_clean_timestamps.stamping.baseline import normalised
+from django_clean_timestamps.stamping.decision import read_moment
+from django_clean_timestamps.stamping.description import Description, describe
+from django_clean_timestamps.stamping.identity import entity_ids
+from django_clean_timestamps.stamping.recording import has_audience, record_deleted
+from django_clean_timestamps.stamping.rows import chunks, keyed, lock_rows
+from django_clean_timestamps.stamping.touching import enlist_parents, links_of
+
+if TYPE_CHECKING:
+    from django_clean_timestamps.stamping.entity import BaseTimestampEntity
+    from django_clean_timestamps.stamping.querysets import TimestampQuerySet
+
+__all__ = ["delete_rows", "describe_deletion", "hears_deletions", "is_deleted_slowly", "record_instance_deleted"]
+
+_hearing: Final[set[type[Model]]] = set()
+_always_slow: Final[dict[type[Model], bool]] = {}
+
+
+def hears_deletions(model: type[BaseTimestampEntity]) -> bool:
+    """Make sure that a slow deletion of the model's rows will be recorded; say whether its deletions are slow."""
+    if model in _hearing:
+        return True
+    if not is_deleted_slowly(model):
+        return False
+    post_delete.connect(_row_deleted, sender=model, dispatch_uid=f"clean_timestamps {model._meta.label}")
+    _hearing.add(model)
+    return True
+
+
+def is_deleted_slowly(model: type[Model]) -> bool:
+    """Say whether Django's collector fetches the model's rows to delete them."""
+    if pre_delete.has_listeners(model) or post_delete.has_listeners(model):
+        return True
+    if not apps.models_ready:
+        return False
+    slow = _always_slow.get(model)
+    if slow is None:
+        slow = _always_slow[model] = _is_always_slow(model)
+    return slow
+
+
+def _is_always_slow(model: type[Model]) -> bool:
+    """
+    Apply the rules of ``Collector.can_fast_delete()`` that depend on the model alone.
+
+    A multi-table child can be deleted fast in one case, by its parent; that is given up here, since no hook is left
+    for its deletion through another relation.
+    """
+    options = model._meta
+    concrete = options.concrete_model or model
+    return (
+        bool(concrete._meta.parents)
+        or any(
+            relation.field.remote_field.on_delete is not DO_NOTHING  # type: ignore[attr-defined]
+            for relation in get_candidate_relations_to_delete(options)
+        )
+        or any(hasattr(field, "bulk_related_objects") for field in options.private_fields)
+    )
+
+
+def describe_deletion(model: type[Model]) -> Description:
+    """Check the context of a deletion against the rules; nothing else about it can be wrong."""
+    frame = current_frame()
+    given = () if frame.moment is None else (("stamped_at()", frame.moment),)
+    return describe(frame, model._meta.label, given=given)
+
+
+def delete_rows(queryset: TimestampQuerySet[Any], using: str) -> int:
+    """Delete the rows of a queryset in the fast way; where somebody listens or is touched, by their locked keys."""
+    model: type[BaseTimestampEntity] = queryset.model
+    description = describe_deletion(model)
+    links = links_of(model) if model.touches else ()
+    heard = has_audience(model, TimestampDeletedEvent) and not description.frame.events_suspended(model)
+    if not heard and not links:
+        return queryset._delete_raw(using)
+    connection = connections[using]
+    rows = lock_rows(queryset.using(using), tuple(link.attname for link in links))
+    keys = [row[0] for row in rows]
+    ids = entity_ids(model, using, keys) if heard else {}
+    count = sum(keyed(queryset.using(using), chunk)._delete_raw(using) for chunk in chunks(keys))
+    moment = normalised(read_moment(description.frame))
+    for entity_id in ids.values():
+        record_deleted(connection, model, entity_id, description, at=moment)
+    for index, link in enumerate(links, start=1):
+        for key, value in dict.fromkeys((row[0], row[index]) for row in rows):
+            enlist_parents(connection, model, link, (value,), description, child=key)
+    return count
+
+
+def _row_deleted(sender: type[BaseTimestampEntity], instance: Any, using: str, origin: Any = None, **_: Any) -> None:
+    """Record what the collector deleted as an instance; a multi-table row once, under its most derived class."""
+    followers = _followers_of(origin)
+    concrete = sender._meta.concrete_model or sender
+    if (concrete, instance.pk) in followers:
+        followers.discard((concrete, instance.pk))
+        return
+    for ancestor in concrete._meta.all_parents:
+        followers.add((ancestor, getattr(instance, ancestor._meta.pk.attname)))
+    if "_timestamp_row_is_gone" not in instance.__dict__:
+        record_instance_deleted(sender, instance, using, instance._get_entity_id())
+
+
+def record_instance_deleted(model: type[BaseTimestampEntity], instance: Any, using: str, entity_id: str) -> None:
+    """Record the deletion of one instance and have its parents touched."""
+    description = describe_deletion(model)
+    connection = connections[using]
+    if not description.frame.events_suspended(model):
+        moment = normalised(read_moment(description.frame))
+        record_deleted(connection, model, entity_id, description, at=moment, instance=instance)
+    if model.touches:
+        for link in links_of(model):
+            value = instance.__dict__.get(link.attname)
+            enlist_parents(connection, model, link, (value,), description, child=instance.pk)
+
+
+# The rows of ancestors whose deletion follows from one that was recorded, of the deletion that is under way.
+_expected: ContextVar[tuple[Any, set[tuple[type[Model], Any]]]] = ContextVar("clean_timestamps_deletion")
+
+
+def _followers_of(origin: Any) -> set[tuple[type[Model], Any]]:
+    known = _expected.get(None)
+    if known is not None and known[0]() is origin and origin is not None:
+        return known[1]
+    followers: set[tuple[type[Model], Any]] = set()
+    _expected.set((weakref.ref(origin) if origin is not None else (lambda: None), followers))
+    return followers

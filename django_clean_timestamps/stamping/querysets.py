@@ -1,0 +1,256 @@
+"""The queryset and the manager of entities: every write path stamps and records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import models
+from django.db.models import Count, Max, Min, Model, QuerySet
+
+from django_clean_timestamps.clocks import read_clock
+from django_clean_timestamps.context.frame import current_frame
+from django_clean_timestamps.stamping.bulk_updating import bulk_update
+from django_clean_timestamps.stamping.deletion import delete_rows, describe_deletion, hears_deletions
+from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
+from django_clean_timestamps.stamping.inserting import BulkInsert
+from django_clean_timestamps.stamping.updating import RowsUpdate, touched_fields
+from django_clean_timestamps.unit_of_work import write_block
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["StampingManager", "StampingQuerySet", "TimestampManager", "TimestampQuerySet", "TimestampStats", "stamping", "stamping_form"]
+
+ModelT = TypeVar("ModelT", bound=Model)
+ModelT_co = TypeVar("ModelT_co", bound=Model, covariant=True)
+
+
+class TimestampStats(TypedDict):
+    """What ``timestamp_stats()`` returns; the times are None where there is no row."""
+
+    count: int
+    oldest_created_at: datetime | None
+    newest_created_at: datetime | None
+    oldest_updated_at: datetime | None
+    newest_updated_at: datetime | None
+
+
+if TYPE_CHECKING:
+    _Base = QuerySet[ModelT_co, ModelT_co]
+else:
+
+    class _Base(Generic[ModelT_co]):
+        pass
+
+
+class StampingQuerySet(_Base[ModelT_co]):
+    """The write paths of an entity's querysets, to be mixed into any queryset class before its own."""
+
+    _insert_under_way: BulkInsert | None = None
+    _reading: datetime | None = None
+    """The reading that all statements of one bulk call share."""
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        if self._reading is not None:
+            clone._reading = self._reading
+        return clone
+
+    # Reading.
+
+    def created_between(self, a: datetime, b: datetime) -> Self:
+        """Return the rows created from ``a`` to ``b``, both included."""
+        return self.filter(**{f"{CREATED_AT}__range": (a, b)})
+
+    def updated_between(self, a: datetime, b: datetime) -> Self:
+        """Return the rows last written from ``a`` to ``b``, both included."""
+        return self.filter(**{f"{UPDATED_AT}__range": (a, b)})
+
+    def stale(self, older_than: timedelta | datetime) -> Self:
+        """
+        Return the rows that have not been written for a while.
+
+        Args:
+            older_than: How long, or since when (an aware datetime).
+        """
+        limit = read_clock() - older_than if isinstance(older_than, timedelta) else older_than
+        return self.filter(**{f"{UPDATED_AT}__lt": limit})
+
+    def timestamp_stats(self) -> TimestampStats:
+        """Return the number of rows and the oldest and newest stamps, in one query."""
+        stats: TimestampStats = self.order_by().aggregate(
+            count=Count("pk"),
+            oldest_created_at=Min(CREATED_AT),
+            newest_created_at=Max(CREATED_AT),
+            oldest_updated_at=Min(UPDATED_AT),
+            newest_updated_at=Max(UPDATED_AT),
+        )  # type: ignore[assignment]
+        return stats
+
+    async def atimestamp_stats(self) -> TimestampStats:
+        """Return the same, asynchronously."""
+        return await sync_to_async(self.timestamp_stats)()
+
+    # Writing.
+
+    def touch(self, reason: str | None = None, *, fields: Sequence[str] = (), at: datetime | None = None) -> int:
+        """
+        Move ``updated_at`` of all rows on without changing anything else, and return how many there were.
+
+        One reading for all rows; events and touched parents as with ``update()``. Does nothing under
+        ``no_touching()``, nor without ``at`` under ``preserve_timestamps()``.
+
+        Args:
+            reason: Why; at most 200 characters.
+            fields: Names of other datetime fields to move along.
+            at: A given time, aware, written exactly.
+
+        Raises:
+            FieldError: A name in ``fields`` is no ``DateTimeField`` of the model.
+            ImmutableTimestampError: ``created_at`` is among ``fields``.
+            InvalidTimestampError: ``at`` or the reason breaks a rule.
+        """
+        self._refuse_what_cannot_be_updated()
+        names = touched_fields(self.model, fields)
+        frame = current_frame()
+        if frame.touches_suspended(self.model):
+            return 0
+        if at is None and frame.moment is None and frame.stamps_preserved(self.model):
+            return 0
+        values = {} if at is None else {UPDATED_AT: at}
+        return RowsUpdate(self, values, reason=reason, fields=names).run()
+
+    touch.alters_data = True  # type: ignore[attr-defined]
+
+    async def atouch(self, reason: str | None = None, *, fields: Sequence[str] = (), at: datetime | None = None) -> int:
+        """Do the same, asynchronously."""
+        return await sync_to_async(self.touch)(reason, fields=fields, at=at)
+
+    atouch.alters_data = True  # type: ignore[attr-defined]
+
+    def update(self, **kwargs: Any) -> int:
+        """Update as Django does; every row gets a new ``updated_at`` and an event."""
+        self._refuse_what_cannot_be_updated()
+        if not kwargs:
+            return super().update(**kwargs)
+        return RowsUpdate(self, kwargs, reading=self._reading).run()
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def _refuse_what_cannot_be_updated(self) -> None:
+        self._not_support_combined_queries("update")  # type: ignore[attr-defined]
+        if self.query.is_sliced:
+            raise TypeError("Cannot update a query once a slice has been taken.")
+
+    def _update_rows(self, values: dict[str, Any]) -> int:
+        """Run Django's own UPDATE."""
+        return super().update(**values)
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Update as Django does, with one reading for all rows, which the instances get; put back when it fails."""
+        return bulk_update(self, objs, fields, batch_size)
+
+    bulk_update.alters_data = True  # type: ignore[attr-defined]
+
+    def _bulk_update_rows(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None) -> int:
+        """Run Django's own ``bulk_update()``, which calls ``update()`` for each batch."""
+        return super().bulk_update(objs, fields, batch_size)
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """Insert as Django does, with one reading for all rows; an upsert stamps existing rows as an update."""
+        return BulkInsert(self, objs, *args, **kwargs).run()
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+    def _bulk_create_rows(self, objs: list[Any], **options: Any) -> list[Any]:
+        """Run Django's own ``bulk_create()``."""
+        return super().bulk_create(objs, **options)
+
+    def _insert(self, objs: Any, fields: Any, returning_fields: Any = None, **kwargs: Any) -> Any:
+        insert = self._insert_under_way
+        if insert is None or kwargs.get("on_conflict") is None:
+            return super()._insert(objs, fields, returning_fields=returning_fields, **kwargs)  # type: ignore[misc]
+        return insert.insert_or_update(objs, fields, returning_fields, **kwargs)
+
+    _insert.alters_data = True  # type: ignore[attr-defined]
+    _insert.queryset_only = False  # type: ignore[attr-defined]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete as Django does, and record the rows, those of cascades too."""
+        describe_deletion(self.model)
+        hears_deletions(self.model)
+        with write_block(self.db):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _raw_delete(self, using: str) -> int:
+        return delete_rows(self, using)
+
+    _raw_delete.alters_data = True  # type: ignore[attr-defined]
+
+    def _delete_raw(self, using: str) -> int:
+        """Run Django's own fast DELETE."""
+        return super()._raw_delete(using)  # type: ignore[misc]
+
+
+class TimestampQuerySet(StampingQuerySet[ModelT_co], QuerySet[ModelT_co, ModelT_co]):
+    """A queryset of entities."""
+
+
+class StampingManager:
+    """Makes the querysets of any manager stamp; to be mixed in before its own class."""
+
+    def get_queryset(self) -> Any:
+        """Return the manager's queryset, of a class that stamps whichever class the manager chose."""
+        return stamping(super().get_queryset())  # type: ignore[misc]
+
+
+def stamping(queryset: Any) -> Any:
+    """Return the queryset, changed to the form of its class that stamps."""
+    hears_deletions(queryset.model)
+    if not isinstance(queryset, StampingQuerySet):
+        queryset.__class__ = stamping_form(type(queryset))
+    return queryset
+
+
+_forms: dict[type[Any], type[Any]] = {}
+
+
+def stamping_form(queryset_class: type[Any]) -> type[Any]:
+    """Return the queryset class with the stamping mixed in; the same class for the same class."""
+    form = _forms.get(queryset_class)
+    if form is None:
+        name = f"Stamping{queryset_class.__name__}"
+        form = type(name, (StampingQuerySet, queryset_class), {"__module__": queryset_class.__module__})
+        form.__qualname__ = name
+        _forms[queryset_class] = form
+    return form
+
+
+if TYPE_CHECKING:
+
+    class TimestampManager(StampingManager, models.Manager[ModelT]):
+        """The manager of entities."""
+
+        def get_queryset(self) -> TimestampQuerySet[ModelT]: ...
+        def created_between(self, a: datetime, b: datetime) -> TimestampQuerySet[ModelT]: ...
+        def updated_between(self, a: datetime, b: datetime) -> TimestampQuerySet[ModelT]: ...
+        def stale(self, older_than: timedelta | datetime) -> TimestampQuerySet[ModelT]: ...
+        def timestamp_stats(self) -> TimestampStats: ...
+        async def atimestamp_stats(self) -> TimestampStats: ...
+        def touch(
+            self, reason: str | None = None, *, fields: Sequence[str] = (), at: datetime | None = None
+        ) -> int: ...
+        async def atouch(
+            self, reason: str | None = None, *, fields: Sequence[str] = (), at: datetime | None = None
+        ) -> int: ...
+
+else:
+
+    class TimestampManager(StampingManager, models.Manager.from_queryset(TimestampQuerySet)):
+        """The manager of entities."""

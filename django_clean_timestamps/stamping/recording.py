@@ -1,0 +1,145 @@
+"""From a write to its domain event: built, recorded in the unit of work, sent to the receivers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+from django_clean_timestamps import signals
+from django_clean_timestamps.events import (
+    TimestampCreatedEvent,
+    TimestampDeletedEvent,
+    TimestampEvent,
+    TimestampUpdatedEvent,
+)
+from django_clean_timestamps.events.identity import new_event_id
+from django_clean_timestamps.events.validation import ENTITY_ID_LENGTH
+from django_clean_timestamps.exceptions import InvalidTimestampError
+from django_clean_timestamps.stamping.description import Description
+from django_clean_timestamps.unit_of_work import get_unit, is_capturing
+
+__all__ = [
+    "entity_type_of",
+    "has_audience",
+    "record_created",
+    "record_deleted",
+    "record_updated",
+]
+
+_SIGNALS: Final = {
+    TimestampCreatedEvent: signals.timestamp_created,
+    TimestampUpdatedEvent: signals.timestamp_updated,
+    TimestampDeletedEvent: signals.timestamp_deleted,
+}
+
+
+@cache
+def entity_type_of(model: type[Model]) -> str:
+    """Return the label of the concrete model in lower case: a proxy's rows are its model's."""
+    return _concrete(model)._meta.label_lower
+
+
+@cache
+def _concrete(model: type[Model]) -> type[Model]:
+    return model._meta.concrete_model or model
+
+
+def has_audience(model: type[Model], kind: type[TimestampEvent]) -> bool:
+    """Say whether anybody wants the values of a bulk write's events: a receiver, or an open capture."""
+    return is_capturing() or _SIGNALS[kind].has_listeners(_concrete(model))  # type: ignore[index]
+
+
+def record_created(
+    connection: BaseDatabaseWrapper,
+    model: type[Model],
+    entity_id: str,
+    description: Description,
+    *,
+    created_at: datetime,
+    updated_at: datetime,
+    instance: Any = None,
+) -> None:
+    """Record that a row was inserted."""
+    event = TimestampCreatedEvent(
+        event_id=new_event_id(updated_at),
+        entity_type=entity_type_of(model),
+        entity_id=_checked(model, entity_id),
+        occurred_at=updated_at,
+        reason=description.reason or "entity_created",
+        actor=description.actor,
+        correlation_id=description.correlation_id,
+        metadata=description.metadata,
+        created_timestamp=created_at,
+    )
+    _record(connection, model, event, instance)
+
+
+def record_updated(
+    connection: BaseDatabaseWrapper,
+    model: type[Model],
+    entity_id: str,
+    description: Description,
+    *,
+    old: datetime | None,
+    new: datetime,
+    instance: Any = None,
+) -> None:
+    """Record that a row was changed or touched."""
+    event = TimestampUpdatedEvent(
+        event_id=new_event_id(new),
+        entity_type=entity_type_of(model),
+        entity_id=_checked(model, entity_id),
+        occurred_at=new,
+        reason=description.reason or "entity_updated",
+        actor=description.actor,
+        correlation_id=description.correlation_id,
+        metadata=description.metadata,
+        old_timestamp=old,
+        new_timestamp=new,
+    )
+    _record(connection, model, event, instance)
+
+
+def record_deleted(
+    connection: BaseDatabaseWrapper,
+    model: type[Model],
+    entity_id: str,
+    description: Description,
+    *,
+    at: datetime,
+    instance: Any = None,
+) -> None:
+    """Record that a row was deleted."""
+    event = TimestampDeletedEvent(
+        event_id=new_event_id(at),
+        entity_type=entity_type_of(model),
+        entity_id=_checked(model, entity_id),
+        occurred_at=at,
+        reason=description.reason or "entity_deleted",
+        actor=description.actor,
+        correlation_id=description.correlation_id,
+        metadata=description.metadata,
+    )
+    _record(connection, model, event, instance)
+
+
+def _checked(model: type[Model], entity_id: str) -> str:
+    if len(entity_id) > ENTITY_ID_LENGTH:
+        raise InvalidTimestampError(
+            f"{entity_type_of(model)}: the entity id {entity_id[:40]!r}... has {len(entity_id)} characters; at most "
+            f"{ENTITY_ID_LENGTH} fit, so override _get_entity_id() with something shorter and unique",
+            code="entity_id_fits",
+        )
+    return entity_id
+
+
+def _record(connection: BaseDatabaseWrapper, model: type[Model], event: TimestampEvent, instance: Any) -> None:
+    unit = get_unit(connection)
+    entry = unit.record(event)
+    if instance is not None:
+        instance._attach_event(unit, entry)
+    _SIGNALS[type(event)].send(sender=_concrete(model), event=event, instance=instance)  # type: ignore[index]

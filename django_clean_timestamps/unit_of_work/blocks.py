@@ -1,0 +1,55 @@
+"""The transaction block around a single write."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import Atomic
+
+from django_clean_timestamps.unit_of_work.unit import peek_unit
+
+__all__ = ["write_block"]
+
+
+class write_block:  # noqa: N801 - used as a verb
+    """
+    ``atomic(savepoint=False)`` for one write, so that the row and its events commit together.
+
+    On SQLite a block of its own takes the write lock at once: a stamp taken before the lock can become visible after
+    a later one. Inside a block that is open already this cannot be mended, see the check ``clean_timestamps.I001``.
+    """
+
+    __slots__ = ("_atomic", "connection")
+
+    def __init__(self, using: str) -> None:
+        self.connection: BaseDatabaseWrapper = connections[using]
+        self._atomic = Atomic(using, savepoint=False, durable=False)
+
+    def __enter__(self) -> Self:
+        connection: Any = self.connection
+        if connection.vendor == "sqlite" and not connection.in_atomic_block and connection.autocommit:
+            _enter_immediate(connection, self._atomic)
+        else:
+            self._atomic.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._atomic.__exit__(kind, error, trace)
+        if error is None and (unit := peek_unit(self.connection)) is not None:
+            unit.end_block()
+
+
+def _enter_immediate(connection: Any, atomic: Atomic) -> None:
+    """Open the block with BEGIN IMMEDIATE; the mode that the project chose holds again afterwards."""
+    connection.ensure_connection()
+    chosen = connection.transaction_mode
+    connection.transaction_mode = chosen or "IMMEDIATE"
+    try:
+        atomic.__enter__()
+    finally:
+        connection.transaction_mode = chosen

@@ -1,0 +1,288 @@
+"""The unit of work of one connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_clean_timestamps.conf import get_settings
+from django_clean_timestamps.events import TimestampEvent
+from django_clean_timestamps.exceptions import UnitOfWorkError
+from django_clean_timestamps.unit_of_work import seam
+from django_clean_timestamps.unit_of_work.capture import open_captures
+from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker
+from django_clean_timestamps.unit_of_work.writer import get_writer
+
+__all__ = ["UnitOfWork", "get_unit", "peek_unit", "write_pending"]
+
+logger = logging.getLogger("django_clean_timestamps.unit_of_work")
+
+EARLY_WRITE_AT: Final = 5_000
+"""How many events may be pending before they are written inside the transaction, to bound memory."""
+
+MAX_ROUNDS: Final = 100
+"""How often the end of a transaction may bring new events or errands before that is taken for an endless loop."""
+
+
+def get_unit(connection: BaseDatabaseWrapper) -> UnitOfWork:
+    """Return the connection's unit of work, made and its seam installed at the first call."""
+    seam.install(connection)
+    unit = connection.__dict__.get(seam.UNIT_ATTRIBUTE)
+    if unit is None:
+        unit = connection.__dict__[seam.UNIT_ATTRIBUTE] = UnitOfWork(connection)
+    return unit  # type: ignore[no-any-return]
+
+
+def peek_unit(connection: BaseDatabaseWrapper) -> UnitOfWork | None:
+    """Return the connection's unit of work if it has one."""
+    return connection.__dict__.get(seam.UNIT_ATTRIBUTE)
+
+
+def write_pending(connection: BaseDatabaseWrapper) -> None:
+    """Write what is pending on the connection now, inside its transaction."""
+    if (unit := peek_unit(connection)) is not None:
+        unit.write_events()
+
+
+class UnitOfWork:
+    """
+    What one connection's open transaction has recorded.
+
+    A stack of levels follows the savepoints. Django numbers these in the order in which they are set, so whatever
+    belongs to a level with the number of a savepoint that is rolled back to, or a greater one, came after it. The
+    savepoints in ``savepoint_ids`` are not enough: those set by ``transaction.savepoint()`` are not among them.
+    """
+
+    __slots__ = ("_base", "_callbacks", "_levels", "_markers", "_open", "_seen_state", "connection", "generation")
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection: Any = connection
+        self.generation = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.generation += 1
+        self._callbacks: list[Any] = self.connection.run_on_commit
+        self._levels: list[Level] = []
+        self._markers: dict[tuple[str, ...], Marker] = {}
+        self._open: list[int] = []
+        self._base: int = self.connection.savepoint_state
+        self._seen_state = self._base
+
+    # What is recorded.
+
+    def record(self, event: TimestampEvent) -> Entry:
+        """Keep an event until just before COMMIT; past 5,000 pending ones they are written at once."""
+        level = self._current_level()
+        entry = Entry(event, level, open_captures())
+        level.pending.append(entry)
+        if len(level.pending) >= EARLY_WRITE_AT or sum(len(each.pending) for each in self._levels) >= EARLY_WRITE_AT:
+            self.write_events()
+        return entry
+
+    def enlist(self, errand: Errand, key: Hashable, item: Any) -> None:
+        """Have ``errand(connection, items)`` run before COMMIT; a later item of the same key replaces an earlier."""
+        self._current_level().errands[errand, key] = item
+
+    def is_current(self, generation: int) -> bool:
+        """Say whether the transaction of that generation is still open."""
+        self._notice_rollback()
+        return generation == self.generation
+
+    def has_pending(self) -> bool:
+        """Say whether anything waits for COMMIT."""
+        self._notice_rollback()
+        return any(level.pending or level.errands for level in self._levels)
+
+    def _current_level(self) -> Level:
+        self._notice_rollback()
+        self._notice_savepoints()
+        number = self._open[-1] if self._open else 0
+        if self._levels and self._levels[-1].number == number:
+            return self._levels[-1]
+        return self._push_level(number)
+
+    def _push_level(self, number: int) -> Level:
+        ids = tuple(filter(None, self.connection.savepoint_ids))
+        marker = self._markers.get(ids)
+        if marker is None:
+            marker = self._markers[ids] = Marker(self._called_by_django)
+            self._callbacks.append((set(ids), marker, False))
+        level = Level(number, marker)
+        self._levels.append(level)
+        return level
+
+    # What the seam tells.
+
+    def finish(self) -> None:
+        """
+        Run the errands and write the events until nothing is pending, just before COMMIT.
+
+        Receivers and errands may bring new ones.
+
+        Raises:
+            UnitOfWorkError: They did so a hundred times over.
+        """
+        if not self.has_pending():
+            return
+        with transaction.atomic(using=self.connection.alias, savepoint=False):
+            for _ in range(MAX_ROUNDS):
+                self.run_errands()
+                self.write_events()
+                if not self.has_pending():
+                    return
+            raise UnitOfWorkError(
+                f"The transaction on {self.connection.alias!r} still brought new events after {MAX_ROUNDS} rounds "
+                "before COMMIT; look for a receiver or a writer that writes entities each time it is called"
+            )
+
+    def committed(self) -> None:
+        """Forget the transaction; Django keeps callbacks after a manual commit, so the markers are removed."""
+        if self._levels or self._markers:
+            self._callbacks[:] = [entry for entry in self._callbacks if not isinstance(entry[1], Marker)]
+            self._begin()
+
+    def rolled_back(self) -> None:
+        """Drop everything."""
+        for level in self._levels:
+            level.drop()
+        self._begin()
+
+    def savepoint_released(self, number: int) -> None:
+        """Hand what was recorded under an ended savepoint to the level around it."""
+        self._notice_rollback()
+        self._notice_savepoints()
+        while self._open and self._open[-1] >= number:
+            self._open.pop()
+        outer = self._open[-1] if self._open else 0
+        ended = [level for level in self._levels if level.number > outer]
+        if ended:
+            del self._levels[-len(ended) :]
+            self._retire_markers({level.marker for level in ended} - {level.marker for level in self._levels})
+            target = self._current_level()
+            for level in ended:
+                level.merge_into(target)
+        for level in self._levels:
+            level.release_written(outer)
+        self.end_block()
+
+    def savepoint_rolled_back(self, number: int) -> None:
+        """Drop what was recorded since a savepoint, and make pending again what was written since."""
+        self._notice_savepoints()
+        while self._open and self._open[-1] > number:
+            self._open.pop()
+        # A savepoint that was set before the first event takes all of them back, those of level 0 too.
+        everything = number <= self._base
+        while self._levels and (everything or self._levels[-1].number >= number):
+            self._levels.pop().drop()
+        for level in self._levels:
+            level.unwrite(number)
+        self._adopt_callbacks()
+
+    def end_block(self) -> None:
+        """
+        Run the errands where only a ``TestCase``'s own block is open.
+
+        It never commits, so the end of the outermost other block stands for COMMIT there.
+        """
+        blocks = self.connection.atomic_blocks
+        if blocks and all(block._from_testcase for block in blocks):
+            self.run_errands()
+
+    # What is written.
+
+    def run_errands(self) -> None:
+        """Run every errand with its items; those that come of it too."""
+        self._notice_rollback()
+        for _ in range(MAX_ROUNDS):
+            due: dict[Errand, list[Any]] = {}
+            for level in self._levels:
+                for (errand, _key), item in level.errands.items():
+                    due.setdefault(errand, []).append(item)
+                level.errands = {}
+            if not due:
+                return
+            for errand, items in due.items():
+                errand(self.connection, items)
+
+    def write_events(self) -> None:
+        """Hand the pending events to the writer, in order, inside the transaction."""
+        self._notice_rollback()
+        self._notice_savepoints()
+        pending = [entry for level in self._levels for entry in level.pending]
+        if not pending:
+            return
+        self._write(pending)
+        innermost = self._open[-1] if self._open else 0
+        for level in self._levels:
+            level.mark_written(innermost)
+
+    def _write(self, entries: list[Entry]) -> None:
+        writer = get_writer()
+        if writer is not None and get_settings().events:
+            writer.write(self.connection, [entry.event for entry in entries])
+
+    # What happened meanwhile.
+
+    def _notice_savepoints(self) -> None:
+        """Learn of savepoints that were set since the last look."""
+        state = self.connection.savepoint_state
+        if state != self._seen_state:
+            self._open.extend(range(self._seen_state + 1, state + 1))
+            self._seen_state = state
+
+    def _notice_rollback(self) -> None:
+        """Learn of a rollback that the seam did not see (``close()``, say): Django then replaces its list."""
+        if self._callbacks is not self.connection.run_on_commit:
+            alive = {id(call) for _, call, _ in self.connection.run_on_commit}
+            for level in self._levels:
+                if id(level.marker) not in alive:
+                    level.drop()
+            self._levels = [level for level in self._levels if level.alive]
+            self._adopt_callbacks()
+            if not self._levels:
+                self._begin()
+
+    def _adopt_callbacks(self) -> None:
+        self._callbacks = self.connection.run_on_commit
+        alive = {id(call) for _, call, _ in self._callbacks}
+        self._markers = {ids: marker for ids, marker in self._markers.items() if id(marker) in alive}
+
+    def _retire_markers(self, retired: set[Marker]) -> None:
+        """Take markers whose savepoints have ended off the end of the list; further up they do no harm."""
+        callbacks = self._callbacks
+        while callbacks and callbacks[-1][1] in retired:
+            callbacks.pop()
+        self._markers = {ids: marker for ids, marker in self._markers.items() if marker not in retired}
+
+    def _called_by_django(self, marker: Marker) -> None:
+        """
+        Write what is still pending when Django calls a marker.
+
+        Inside a block that is ``captureOnCommitCallbacks(execute=True)``. After COMMIT it means that the seam was
+        taken away from the connection: the events come late, in a transaction of their own, but they come.
+        """
+        if self.connection.in_atomic_block:
+            self.run_errands()
+            self.write_events()
+            return
+        late = [entry for level in marker.levels for entry in level.pending]
+        errands = [level.errands for level in marker.levels]
+        if not late and not any(errands):
+            return
+        logger.error(
+            "%d events were written after COMMIT on %r instead of before it: something replaced the connection's "
+            "commit(); use an ENGINE with UnitOfWorkMixin",
+            len(late),
+            self.connection.alias,
+        )
+        with transaction.atomic(using=self.connection.alias):
+            for level in marker.levels:
+                for (errand, _key), item in level.errands.items():
+                    errand(self.connection, [item])
+                level.errands, level.pending = {}, []
+            self._write(late)
