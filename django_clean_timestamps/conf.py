@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -65,7 +66,7 @@ class Settings:
     @cached_property
     def rule_objects(self) -> tuple[Any, ...]:
         """The rules that ``RULES`` names, in order."""
-        return tuple(_import("RULES", path) for path in self.rules)
+        return tuple(_import_rule(path) for path in self.rules)
 
 
 KEYS: Final = {field.name.upper(): field for field in dataclasses.fields(Settings)}
@@ -110,7 +111,8 @@ def find_problems(raw: object) -> list[Problem]:
     if raw is None:
         return []
     if not isinstance(raw, Mapping):
-        found = f"{SETTING_NAME} is {raw!r}; a dict is wanted"
+        # Its type only: it may hold tokens.
+        found = f"{SETTING_NAME} is of type {type(raw).__name__}; a dict is wanted"
         return [Problem(key=SETTING_NAME, message=found, hint=f"Write {SETTING_NAME} = {{...}} in the settings.")]
     problems = []
     for key, value in raw.items():
@@ -146,12 +148,23 @@ def _import_callable(key: str, path: str) -> Callable[[], datetime]:
     return found  # type: ignore[no-any-return]
 
 
+def _import_rule(path: str) -> Any:
+    found = _import("RULES", path)
+    if not callable(getattr(found, "check", None)):
+        raise InvalidSettingError(f"{SETTING_NAME}['RULES']: {path!r} is {found!r}; a Rule is wanted")
+    return found
+
+
 # Each validator answers "" when the value will do, else what was wanted in words.
 Validator = Callable[[object], str]
 
 
-def _kind(kinds: type | tuple[type, ...], wanted: str) -> Validator:
-    return lambda value: "" if isinstance(value, kinds) and not isinstance(value, bool) else wanted
+def _text(wanted: str) -> Validator:
+    return lambda value: "" if isinstance(value, str) and value else wanted
+
+
+def _mapping(wanted: str) -> Validator:
+    return lambda value: "" if isinstance(value, Mapping) else wanted
 
 
 def _flag(value: object) -> str:
@@ -162,10 +175,13 @@ def _number(minimum: float, wanted: str, *, whole: bool = False) -> Validator:
     kinds: tuple[type, ...] = (int,) if whole else (int, float)
 
     def validate(value: object) -> str:
-        is_number = isinstance(value, kinds) and not isinstance(value, bool)
-        return "" if is_number and value >= minimum else wanted  # type: ignore[operator]
+        return "" if _is_number(value, kinds) and minimum <= value < math.inf else wanted  # type: ignore[operator]
 
     return validate
+
+
+def _is_number(value: object, kinds: tuple[type, ...] = (int, float)) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _optional(validator: Validator) -> Validator:
@@ -187,14 +203,14 @@ def _choice(*choices: str) -> Validator:
 def _backoff(value: object) -> str:
     wanted = "two numbers of seconds, the first wait and the longest, 0 < first <= longest"
     match value:
-        case (int() | float() as first, int() | float() as longest) if 0 < first <= longest:
+        case (first, longest) if _is_number(first) and _is_number(longest) and 0 < first <= longest < math.inf:
             return ""
     return wanted
 
 
 _SECONDS = "a number of seconds above 0"
 _VALIDATORS: Final[dict[str, Validator]] = {
-    "CLOCK": _kind(str, "the dotted path of a callable that returns an aware datetime"),
+    "CLOCK": _text("the dotted path of a callable that returns an aware datetime"),
     "MAX_FUTURE_SECONDS": _number(0, "a number of seconds, 0 or more"),
     "CREATED_AT_POLICY": _choice("raise", "warn", "ignore"),
     "RULES": _texts("a list of dotted paths"),
@@ -206,14 +222,14 @@ _VALIDATORS: Final[dict[str, Validator]] = {
     "BACKOFF_SECONDS": _backoff,
     "SWEEP_SECONDS": _number(0.001, _SECONDS),
     "DOORBELL": _flag,
-    "QUEUE": _optional(_kind(str, "the name of a queue")),
+    "QUEUE": _optional(_text("the name of a queue")),
     "RETENTION_DAYS": _number(0.001, "a number of days above 0"),
     "MAX_UNDELIVERED": _optional(_number(1, "a whole number above 0", whole=True)),
     "COMPILED_WRITES": _flag,
     "METRICS": _flag,
-    "METRICS_DATABASE": _kind(str, "the alias of a database"),
+    "METRICS_DATABASE": _text("the alias of a database"),
     "API_TOKENS": _texts("a list of tokens, none of them empty"),
     "FEED_TOKENS": _texts("a list of tokens, none of them empty"),
-    "ALERTS": _optional(_kind(Mapping, "a dict of rules")),
+    "ALERTS": _optional(_mapping("a dict of rules")),
     "ALERT_MAIL_TO": _texts("a list of addresses"),
 }

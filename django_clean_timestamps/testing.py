@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
 
+from django.conf import settings
+from django.test.utils import override_settings
+
+from django_clean_timestamps.conf import SETTING_NAME
 from django_clean_timestamps.events import TimestampEvent
 from django_clean_timestamps.unit_of_work import capture
 
-__all__ = ["FakeClock", "capture_events"]
+__all__ = ["FakeClock", "capture_events", "clock_in_use", "use_clock"]
+
+ClockT = TypeVar("ClockT", bound=Callable[[], datetime])
+
+# CLOCK is a dotted path, which must lead to one place for every clock: to this stack, whose top is in use.
+_clocks: Final[list[Callable[[], datetime]]] = []
 
 
 def capture_events() -> AbstractContextManager[list[TimestampEvent]]:
@@ -30,15 +41,32 @@ def capture_events() -> AbstractContextManager[list[TimestampEvent]]:
 
 class FakeClock:
     """
-    A clock that stands still until it is told to move; usable as ``CLEAN_TIMESTAMPS["CLOCK"]``.
+    A clock that stands still until it is told to move.
+
+    Put in force by :func:`use_clock`, by the fixture ``timestamp_clock``, or, made in a module of the project, by
+    ``CLEAN_TIMESTAMPS = {"CLOCK": "project.clock.clock"}``.
 
     Args:
         now: Where it starts, aware; by default 2026-01-01 00:00 UTC.
+
+    Attributes:
+        now: What it says.
+
+    Raises:
+        ValueError: ``now`` is naive.
+
+    Example:
+        ::
+
+            with use_clock(FakeClock()) as clock:
+                task = Task.objects.create()
+                clock.tick(60)
+                task.touch("a minute later")
     """
 
     def __init__(self, now: datetime | None = None) -> None:
-        self.now = now or datetime(2026, 1, 1, tzinfo=UTC)
-        self.set(self.now)
+        self.now: datetime
+        self.set(now or datetime(2026, 1, 1, tzinfo=UTC))
 
     def __call__(self) -> datetime:
         return self.now
@@ -58,3 +86,24 @@ class FakeClock:
         if when.utcoffset() is None:
             raise ValueError(f"FakeClock takes an aware datetime, not {when!r}")
         self.now = when
+
+
+@contextmanager
+def use_clock(clock: ClockT) -> Iterator[ClockT]:
+    """
+    Let the block's stamps be read from the clock, in every thread, and yield it.
+
+    Overrides ``CLEAN_TIMESTAMPS["CLOCK"]`` and keeps its other keys. Nests.
+    """
+    configured = getattr(settings, SETTING_NAME, None) or {}
+    _clocks.append(clock)
+    try:
+        with override_settings(**{SETTING_NAME: {**configured, "CLOCK": f"{__name__}.{clock_in_use.__name__}"}}):
+            yield clock
+    finally:
+        _clocks.pop()
+
+
+def clock_in_use() -> datetime:
+    """Return what the clock of the innermost :func:`use_clock` says; what ``CLOCK`` names meanwhile."""
+    return _clocks[-1]()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from contextvars import Token
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 from django.db.models import Model
 from django.utils.functional import Promise
 
 from django_clean_timestamps.context.covering import cover
-from django_clean_timestamps.context.frame import Frame, current_frame, enter_frame, leave_frame
+from django_clean_timestamps.context.frame import Frame, enter_frame, leave_frame
 
 __all__ = ["no_touching", "preserve_timestamps", "stamped_at", "timestamp_context", "without_events"]
 
@@ -23,36 +22,22 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 class _Context:
     """A change of the frame, entered and left as often as wanted."""
 
-    __slots__ = ("_tokens",)
-
-    def __init__(self) -> None:
-        # A list, so that one object can be entered again while it is open, as a decorator of a recursive function is.
-        self._tokens: list[Token[Frame]] = []
+    __slots__ = ()
 
     def _change(self, frame: Frame) -> Frame:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        self._tokens.append(enter_frame(self._change(current_frame())))
+        enter_frame(self, self._change)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        leave_frame(self._tokens.pop())
-
-    def _again(self) -> Self:
-        """Return a copy that holds no tokens: concurrent calls of one decorated function must not share them."""
-        copy = object.__new__(type(self))
-        for kind in type(self).__mro__:
-            for name in getattr(kind, "__slots__", ()):
-                if name != "_tokens":
-                    setattr(copy, name, getattr(self, name))
-        copy._tokens = []
-        return copy
+        leave_frame(self)
 
     def __call__(self, function: FunctionT) -> FunctionT:
-        return cover(function, self._again)
+        return cover(function, self)
 
 
 class timestamp_context(_Context):  # noqa: N801 - used as a verb
@@ -81,7 +66,6 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
         correlation_id: object = None,
         **metadata: Any,
     ) -> None:
-        super().__init__()
         self._reason = None if reason is None else str(reason)
         self._actor = actor if actor is None or callable(actor) else str(actor)
         self._correlation_id = None if correlation_id is None else str(correlation_id)
@@ -93,7 +77,7 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
             reason=frame.reason if self._reason is None else self._reason,
             actor=frame.actor if self._actor is None else self._actor,
             correlation_id=frame.correlation_id if self._correlation_id is None else self._correlation_id,
-            metadata={**(frame.metadata or {}), **self._metadata} if self._metadata else frame.metadata,
+            metadata=MappingProxyType({**(frame.metadata or {}), **self._metadata}) if self._metadata else frame.metadata,
         )
 
 
@@ -108,7 +92,6 @@ class stamped_at(_Context):  # noqa: N801 - used as a verb
     __slots__ = ("_when",)
 
     def __init__(self, when: datetime) -> None:
-        super().__init__()
         if not isinstance(when, datetime):
             raise TypeError(f"stamped_at() takes an aware datetime, not {when!r}")
         self._when = when
@@ -123,7 +106,6 @@ class _Suspension(_Context):
     __slots__ = ("_models",)
 
     def __init__(self, *models: type[Model]) -> None:
-        super().__init__()
         for model in models:
             if not (isinstance(model, type) and issubclass(model, Model)):
                 raise TypeError(f"{type(self).__name__}() takes model classes, not {model!r}")

@@ -11,46 +11,47 @@ from typing import Any, TypeVar, cast
 __all__ = ["cover"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-ContextFactory = Callable[[], AbstractContextManager[Any]]
+Context = AbstractContextManager[Any]
 
 
-def cover(function: FunctionT, new_context: ContextFactory) -> FunctionT:
+def cover(function: FunctionT, context: Context) -> FunctionT:
     """
-    Return the function, run inside a new context at each call.
+    Return the function, run inside the context at each call.
 
     A generator (plain or async) is inside while it runs and outside while it waits for its consumer;
-    ``contextlib.ContextDecorator`` would leave the context before the first step.
+    ``contextlib.ContextDecorator`` would leave the context before the first step. The context is entered anew for each
+    call and step, also while another call is inside.
     """
     if inspect.isasyncgenfunction(function):
-        covered: Callable[..., Any] = _cover_async_generator(function, new_context)
+        covered: Callable[..., Any] = _cover_async_generator(function, context)
     elif inspect.iscoroutinefunction(function):
-        covered = _cover_coroutine(function, new_context)
+        covered = _cover_coroutine(function, context)
     elif inspect.isgeneratorfunction(function):
-        covered = _cover_generator(function, new_context)
+        covered = _cover_generator(function, context)
     else:
-        covered = _cover_plain(function, new_context)
+        covered = _cover_plain(function, context)
     return cast("FunctionT", covered)
 
 
-def _cover_plain(function: Callable[..., Any], new_context: ContextFactory) -> Callable[..., Any]:
+def _cover_plain(function: Callable[..., Any], context: Context) -> Callable[..., Any]:
     @functools.wraps(function)
     def covered(*args: Any, **kwargs: Any) -> Any:
-        with new_context():
+        with context:
             return function(*args, **kwargs)
 
     return covered
 
 
-def _cover_coroutine(function: Callable[..., Any], new_context: ContextFactory) -> Callable[..., Any]:
+def _cover_coroutine(function: Callable[..., Any], context: Context) -> Callable[..., Any]:
     @functools.wraps(function)
     async def covered(*args: Any, **kwargs: Any) -> Any:
-        with new_context():
+        with context:
             return await function(*args, **kwargs)
 
     return covered
 
 
-def _cover_generator(function: Callable[..., Any], new_context: ContextFactory) -> Callable[..., Any]:
+def _cover_generator(function: Callable[..., Any], context: Context) -> Callable[..., Any]:
     @functools.wraps(function)
     def covered(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = function(*args, **kwargs)
@@ -58,7 +59,7 @@ def _cover_generator(function: Callable[..., Any], new_context: ContextFactory) 
         try:
             while True:
                 try:
-                    with new_context():
+                    with context:
                         item = resume(value)
                 except StopIteration as stop:
                     return stop.value
@@ -69,13 +70,13 @@ def _cover_generator(function: Callable[..., Any], new_context: ContextFactory) 
                 except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
                     resume, value = steps.throw, error
         finally:
-            with new_context():
+            with context:
                 steps.close()
 
     return covered
 
 
-def _cover_async_generator(function: Callable[..., Any], new_context: ContextFactory) -> Callable[..., Any]:
+def _cover_async_generator(function: Callable[..., Any], context: Context) -> Callable[..., Any]:
     @functools.wraps(function)
     async def covered(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         steps = function(*args, **kwargs)
@@ -83,7 +84,7 @@ def _cover_async_generator(function: Callable[..., Any], new_context: ContextFac
         try:
             while True:
                 try:
-                    with new_context():
+                    with context:
                         item = await resume(value)
                 except StopAsyncIteration:
                     return
@@ -94,7 +95,7 @@ def _cover_async_generator(function: Callable[..., Any], new_context: ContextFac
                 except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
                     resume, value = steps.athrow, error
         finally:
-            with new_context():
+            with context:
                 await steps.aclose()
 
     return covered

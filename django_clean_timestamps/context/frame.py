@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ class Frame:
     """
     Everything the contexts in force say, as one immutable value.
 
-    The sets of suspended models are None where nothing is suspended; an empty set stands for all models.
+    The sets of suspended models are None where nothing is suspended; an empty set stands for all models. ``owner`` is
+    the context that put the frame in force, and ``outer`` the frame around it.
     """
 
     reason: str | None = None
@@ -29,6 +30,8 @@ class Frame:
     untouched: frozenset[type[Model]] | None = None
     preserved: frozenset[type[Model]] | None = None
     eventless: frozenset[type[Model]] | None = None
+    owner: object = dataclasses.field(default=None, repr=False, compare=False)
+    outer: Frame | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def actor_text(self) -> str:
         """Return the actor as text, asking for it only now where it was given as a callable; "" for none."""
@@ -56,14 +59,24 @@ current_frame: Final = _frame.get
 """Return the frame in force in this task and thread."""
 
 
-def enter_frame(frame: Frame) -> Token[Frame]:
-    """Put a frame in force; give the token to :func:`leave_frame` afterwards."""
-    return _frame.set(frame)
+def enter_frame(owner: object, change: Callable[[Frame], Frame]) -> None:
+    """Put a changed frame in force, until its owner leaves it."""
+    outer = _frame.get()
+    _frame.set(dataclasses.replace(change(outer), owner=owner, outer=outer))
 
 
-def leave_frame(token: Token[Frame]) -> None:
-    """Put back the frame that was in force before."""
-    _frame.reset(token)
+def leave_frame(owner: object) -> None:
+    """
+    Put back the frame around the last one that its owner entered in this task and thread.
+
+    What was entered after that and never left (by a generator that was given up) goes with it. Nothing is kept on the
+    owner, so that one context object can serve many threads, tasks and recursive calls at once.
+    """
+    frame: Frame | None = _frame.get()
+    while frame is not None and frame.owner is not owner:
+        frame = frame.outer
+    if frame is not None and frame.outer is not None:
+        _frame.set(frame.outer)
 
 
 def _covers(models: frozenset[type[Model]], model: type[Model]) -> bool:

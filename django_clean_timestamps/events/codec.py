@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -28,7 +29,7 @@ def decode(data: Mapping[str, Any], known: Mapping[str, type[TimestampEvent]]) -
     """Return the event that ``encode`` described, of one of the known types; see :meth:`TimestampEvent.from_dict`."""
     fields = dict(data)
     event_type = fields.pop("event_type", None)
-    kind = known.get(event_type)  # type: ignore[arg-type]
+    kind = known.get(event_type) if isinstance(event_type, str) else None
     if kind is None:
         raise ValueError(f"event_type is {event_type!r}; wanted one of {', '.join(known)}")
     converters = _converters(kind)
@@ -46,7 +47,7 @@ Converter = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 def _decode_value(kind: type[TimestampEvent], name: str, value: Any, converter: Converter) -> Any:
     try:
-        return None if value is None else converter[1](value)
+        return None if value is None and name in _OPTIONAL else converter[1](value)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{kind.event_type}.{name} cannot be {value!r}: {error}") from error
 
@@ -69,14 +70,22 @@ def _as_flag(value: Any) -> bool:
     return value
 
 
-def _as_mapping(value: Any) -> dict[str, Any]:
+def _as_mapping(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError("an object is wanted")
-    return dict(value)
+    return MappingProxyType(dict(value))
+
+
+def _as_time(value: Any) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.utcoffset() is None:
+        raise ValueError("a time with its offset is wanted")
+    return time.astimezone(UTC)
 
 
 _AS_TEXT: Final[Converter] = (str, _as_text)
-_AS_TIME: Final[Converter] = (datetime.isoformat, datetime.fromisoformat)
+_AS_TIME: Final[Converter] = (datetime.isoformat, _as_time)
+_OPTIONAL: Final = frozenset({"position", "recorded_at", "old_timestamp"})
 _BY_NAME: Final[dict[str, Converter]] = {
     "event_id": (str, UUID),
     "metadata": (dict, _as_mapping),

@@ -55,6 +55,11 @@ class TimestampEvent:
     recorded_at: datetime | None = None
     replayed: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let events be pickled and copied: a read-only view of metadata cannot be, so its values travel."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return _remade, (type(self), values | {"metadata": dict(self.metadata)})
+
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON-ready values: times in ISO 8601, the id as text, ``event_type`` beside them."""
         return codec.encode(self)
@@ -105,6 +110,10 @@ class TimestampDeletedEvent(TimestampEvent):
     """A row was deleted."""
 
     event_type: ClassVar[str] = "timestamp_deleted"
+
+
+def _remade(kind: type[TimestampEvent], values: dict[str, Any]) -> TimestampEvent:
+    return kind(**values | {"metadata": MappingProxyType(values["metadata"])})
 
 
 EVENT_TYPES: Final[dict[str, type[TimestampEvent]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django_clean_timestamps.clocks import read_clock
@@ -27,6 +27,7 @@ __all__ = [
     "TEXT_FITS",
     "Proposal",
     "Rule",
+    "rules_in_force",
     "validate",
 ]
 
@@ -65,12 +66,14 @@ class Rule:
     Attributes:
         name: The code of the error.
         check: Returns what is wrong and the way out, or ``""``.
-        given_times_only: Whether the rule is left out where no time was given, which most writes are.
+        given_times_only: Whether the rule is left out where no time was given, as for most writes.
+        given_texts_only: Whether it is left out where no reason, actor or correlation id was given.
     """
 
     name: str
     check: Callable[[Proposal], str]
     given_times_only: bool = False
+    given_texts_only: bool = False
 
 
 def validate(proposal: Proposal) -> None:
@@ -80,25 +83,61 @@ def validate(proposal: Proposal) -> None:
     Raises:
         InvalidTimestampError: Its message names the subject, what was found, what was wanted and the way out.
     """
-    for rule in get_settings().rule_objects:
-        if rule.given_times_only and not proposal.given:
-            continue
+    for rule in rules_in_force(times=bool(proposal.given), texts=True):
         if wrong := rule.check(proposal):
             raise InvalidTimestampError(f"{proposal.subject}: {wrong}", code=rule.name)
 
 
+def rules_in_force(*, times: bool, texts: bool) -> tuple[Rule, ...]:
+    """
+    Return the rules that a write must keep, in order.
+
+    Args:
+        times: Whether it was given a time.
+        texts: Whether it was given a text.
+    """
+    rules = get_settings().rule_objects
+    if _applicable.rules is not rules:
+        _applicable.choose(rules)
+    return _applicable.by_need[times, texts]
+
+
+class _Applicable:
+    """The rules in force by what a write was given, chosen once: nearly every write asks."""
+
+    rules: tuple[Rule, ...] | None = None
+    by_need: dict[tuple[bool, bool], tuple[Rule, ...]]
+
+    def choose(self, rules: tuple[Rule, ...]) -> None:
+        self.by_need = {
+            (times, texts): tuple(
+                rule for rule in rules if (times or not rule.given_times_only) and (texts or not rule.given_texts_only)
+            )
+            for times in (False, True)
+            for texts in (False, True)
+        }
+        self.rules = rules
+
+
+_applicable: Final = _Applicable()
+
+
 def _check_aware(proposal: Proposal) -> str:
     for name, value in proposal.given:
-        if not isinstance(value, datetime) or value.utcoffset() is None:
+        if not _is_aware(value):
             return f"{name} is {value!r}; give an aware datetime, for example one from django.utils.timezone.now()"
     return ""
 
 
+def _is_aware(value: object) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is not None
+
+
 def _check_not_in_future(proposal: Proposal) -> str:
     limit = get_settings().max_future_seconds
-    latest = read_clock() + timedelta(seconds=limit)
+    now = read_clock()
     for name, value in proposal.given:
-        if value > latest:
+        if _is_aware(value) and (value - now).total_seconds() > limit:
             return (
                 f"{name} is {value.isoformat()}, more than {limit:g} s ahead of the clock; "
                 "give an earlier time, or raise CLEAN_TIMESTAMPS['MAX_FUTURE_SECONDS']"
@@ -108,7 +147,10 @@ def _check_not_in_future(proposal: Proposal) -> str:
 
 def _check_created_first(proposal: Proposal) -> str:
     created_at, updated_at = proposal.created_at, proposal.updated_at
-    if created_at is None or updated_at is None or created_at <= updated_at:
+    # Where a project left out the rule about aware times, others need not compare.
+    if created_at is None or updated_at is None or not (_is_aware(created_at) and _is_aware(updated_at)):
+        return ""
+    if created_at <= updated_at:
         return ""
     return (
         f"updated_at would be {updated_at.isoformat()}, before its created_at {created_at.isoformat()}; "
@@ -130,4 +172,4 @@ def _check_text_fits(proposal: Proposal) -> str:
 AWARE: Final = Rule(name="aware", check=_check_aware, given_times_only=True)
 NOT_IN_FUTURE: Final = Rule(name="not_in_future", check=_check_not_in_future, given_times_only=True)
 CREATED_FIRST: Final = Rule(name="created_first", check=_check_created_first, given_times_only=True)
-TEXT_FITS: Final = Rule(name="text_fits", check=_check_text_fits)
+TEXT_FITS: Final = Rule(name="text_fits", check=_check_text_fits, given_texts_only=True)

@@ -66,9 +66,14 @@ def remember(instance: Any, names: Collection[str] | None = None) -> None:
         if name in state and (names is None or name in names):
             setattr(instance, loaded, state[name])
     parents = instance._parent_attnames()
-    if parents and names is None:
+    if not parents:
+        return
+    if names is None:
         known = all(name in state for name in parents)
         setattr(instance, LOADED_PARENTS, tuple(state[name] for name in parents) if known else None)
+    elif any(name in names for name in instance._parent_names()):
+        # Of the others nobody knows whether they still are what the row has: ask it when the time comes.
+        setattr(instance, LOADED_PARENTS, None)
 
 
 def remember_stamp(instance: Model, name: str) -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import F
+
 from django_clean_timestamps.clocks import later
 from django_clean_timestamps.context.frame import Frame, current_frame
-from django_clean_timestamps.stamping.baseline import given_stamp, loaded_stamp, normalised, remember
+from django_clean_timestamps.stamping.baseline import (
+    given_stamp,
+    loaded_parents,
+    loaded_stamp,
+    normalised,
+    remember_stamp,
+)
 from django_clean_timestamps.stamping.decision import read_moment
 from django_clean_timestamps.stamping.description import describe
+from django_clean_timestamps.stamping.expressions import StrictlyLater
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.snapshot import Snapshot
+from django_clean_timestamps.stamping.touching import links_of
 from django_clean_timestamps.unit_of_work import write_block
 
 if TYPE_CHECKING:
@@ -33,14 +43,12 @@ def bulk_update(
     # Whatever Django refuses about the arguments, it refuses for no rows as well, before a block is open.
     queryset._bulk_update_rows((), names, batch_size)
     frame = current_frame()
-    preserved = frame.stamps_preserved(queryset.model)
     snapshots = [Snapshot(entity) for entity in entities]
     try:
-        if CREATED_AT in names and not preserved:
+        if CREATED_AT in names and not frame.stamps_preserved(queryset.model):
             _protect_created(entities)
             names = [name for name in names if name != CREATED_AT]
-        if UPDATED_AT in names:
-            _check_given(entities, frame)
+        _check_given(entities, names, frame)
         return _write(queryset, entities, names, batch_size, frame)
     except BaseException:
         for snapshot in snapshots:
@@ -55,21 +63,57 @@ def _write(
     batch_size: int | None,
     frame: Frame,
 ) -> int:
-    preserved = frame.stamps_preserved(queryset.model)
+    queryset._for_write = True  # type: ignore[attr-defined]
     with write_block(queryset.db):
         reading = normalised(read_moment(frame))
-        given = {id(entity) for entity in entities if UPDATED_AT in names and given_stamp(entity, UPDATED_AT)}
-        if not preserved:
-            for entity in entities:
-                if id(entity) not in given:
-                    previous = loaded_stamp(entity, UPDATED_AT)
-                    entity.updated_at = reading if frame.moment is not None else later(reading, previous)
+        stamps = [_stamp(entity, names, reading, frame) for entity in entities]
         shared: Any = queryset._chain()  # type: ignore[attr-defined]
         shared._reading = reading
         count: int = shared._bulk_update_rows(entities, names or [UPDATED_AT], batch_size)
-    for entity in entities:
-        remember(entity)
+        for entity, stamp in zip(entities, stamps, strict=True):
+            _learn(entity, names, stamp)
     return count
+
+
+def _stamp(entity: BaseTimestampEntity, names: Sequence[str], reading: Any, frame: Frame) -> Any:
+    """
+    Return the stamp that the instance has afterwards, None where it keeps the one it has.
+
+    Where ``updated_at`` is among the fields, what stands on the instance goes into the row: so it is either a given
+    time, or SQL that follows the rule in force.
+    """
+    given = given_stamp(entity, UPDATED_AT) if UPDATED_AT in names else None
+    if given is not None:
+        entity.updated_at = given
+        return given
+    previous = loaded_stamp(entity, UPDATED_AT)
+    row_stamp: Any
+    if frame.moment is not None:
+        row_stamp = stamp = reading
+    elif frame.stamps_preserved(type(entity)):
+        row_stamp, stamp = F(UPDATED_AT), None
+    else:
+        row_stamp, stamp = StrictlyLater(reading), later(reading, previous)
+    if UPDATED_AT in names or not names:
+        entity.updated_at = row_stamp
+        return stamp or previous
+    return stamp
+
+
+def _learn(entity: BaseTimestampEntity, names: Sequence[str], stamp: Any) -> None:
+    """Take what was written for what the row holds, and nothing else that stands on the instance."""
+    if stamp is not None:
+        entity.updated_at = stamp
+        remember_stamp(entity, UPDATED_AT)
+    if CREATED_AT in names:
+        remember_stamp(entity, CREATED_AT)
+    links = links_of(type(entity)) if entity.touches else ()
+    parents = loaded_parents(entity)
+    if parents is not None:
+        entity._loaded_parents = tuple(
+            getattr(entity, link.attname) if link.field.name in names or link.attname in names else parent
+            for link, parent in zip(links, parents, strict=True)
+        )
 
 
 def _protect_created(entities: Sequence[BaseTimestampEntity]) -> None:
@@ -82,14 +126,15 @@ def _protect_created(entities: Sequence[BaseTimestampEntity]) -> None:
             entity.created_at = stored
 
 
-def _check_given(entities: Sequence[BaseTimestampEntity], frame: Frame) -> None:
+def _check_given(entities: Sequence[BaseTimestampEntity], names: Sequence[str], frame: Frame) -> None:
     for entity in entities:
-        given = given_stamp(entity, UPDATED_AT)
-        if given is not None:
+        times = {name: given_stamp(entity, name) for name in (CREATED_AT, UPDATED_AT) if name in names}
+        given = tuple((name, value) for name, value in times.items() if value is not None)
+        if given:
             describe(
                 frame,
                 f"{entity._meta.label} {entity.pk}",
-                created_at=loaded_stamp(entity, CREATED_AT),
-                updated_at=given,
-                given=((UPDATED_AT, given),),
+                created_at=times.get(CREATED_AT) or loaded_stamp(entity, CREATED_AT),
+                updated_at=times.get(UPDATED_AT) or loaded_stamp(entity, UPDATED_AT),
+                given=given,
             )

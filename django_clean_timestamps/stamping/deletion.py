@@ -15,25 +15,36 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.db import connections
-from django.db.models import DO_NOTHING, Model
+from django.db.models import DO_NOTHING, Model, deletion
 from django.db.models.deletion import get_candidate_relations_to_delete
 from django.db.models.signals import post_delete, pre_delete
 
 from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.events import TimestampDeletedEvent
-from django_clean_timestamps.stamping.baseline import normalised
+from django_clean_timestamps.stamping.baseline import loaded_parents, normalised
 from django_clean_timestamps.stamping.decision import read_moment
 from django_clean_timestamps.stamping.description import Description, describe
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.recording import has_audience, record_deleted
 from django_clean_timestamps.stamping.rows import chunks, keyed, lock_rows
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of
+from django_clean_timestamps.unit_of_work import get_writer
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
     from django_clean_timestamps.stamping.querysets import TimestampQuerySet
 
-__all__ = ["delete_rows", "describe_deletion", "hears_deletions", "is_deleted_slowly", "record_instance_deleted"]
+__all__ = [
+    "delete_rows",
+    "describe_deletion",
+    "hears_deletions",
+    "is_deleted_slowly",
+    "load_parents",
+    "record_instance_deleted",
+]
+
+# The relations that the collector does not look at: database-level ones too, from Django 6.1 on.
+_LEFT_ALONE: Final = getattr(deletion, "SKIP_COLLECTION", frozenset({DO_NOTHING}))
 
 _hearing: Final[set[type[Model]]] = set()
 _always_slow: Final[dict[type[Model], bool]] = {}
@@ -52,14 +63,12 @@ def hears_deletions(model: type[BaseTimestampEntity]) -> bool:
 
 def is_deleted_slowly(model: type[Model]) -> bool:
     """Say whether Django's collector fetches the model's rows to delete them."""
-    if pre_delete.has_listeners(model) or post_delete.has_listeners(model):
-        return True
-    if not apps.models_ready:
-        return False
     slow = _always_slow.get(model)
     if slow is None:
+        if not apps.models_ready:
+            return False
         slow = _always_slow[model] = _is_always_slow(model)
-    return slow
+    return slow or pre_delete.has_listeners(model) or post_delete.has_listeners(model)
 
 
 def _is_always_slow(model: type[Model]) -> bool:
@@ -74,7 +83,7 @@ def _is_always_slow(model: type[Model]) -> bool:
     return (
         bool(concrete._meta.parents)
         or any(
-            relation.field.remote_field.on_delete is not DO_NOTHING  # type: ignore[attr-defined]
+            relation.field.remote_field.on_delete not in _LEFT_ALONE  # type: ignore[attr-defined]
             for relation in get_candidate_relations_to_delete(options)
         )
         or any(hasattr(field, "bulk_related_objects") for field in options.private_fields)
@@ -120,30 +129,47 @@ def _row_deleted(sender: type[BaseTimestampEntity], instance: Any, using: str, o
     for ancestor in concrete._meta.all_parents:
         followers.add((ancestor, getattr(instance, ancestor._meta.pk.attname)))
     if "_timestamp_row_is_gone" not in instance.__dict__:
-        record_instance_deleted(sender, instance, using, instance._get_entity_id())
+        # Nobody but the collector holds an instance that it fetched itself.
+        is_heard = instance is origin or get_writer() is not None or has_audience(sender, TimestampDeletedEvent)
+        record_instance_deleted(sender, instance, using, instance._get_entity_id() if is_heard else None)
 
 
-def record_instance_deleted(model: type[BaseTimestampEntity], instance: Any, using: str, entity_id: str) -> None:
-    """Record the deletion of one instance and have its parents touched."""
+def load_parents(entity: BaseTimestampEntity, using: str) -> None:
+    """Learn the parents that the row of an entity has, while it is there."""
+    model = type(entity)
+    if model.touches and loaded_parents(entity) is None:
+        rows = model._base_manager.using(using).filter(pk=entity.pk)
+        entity._loaded_parents = rows.values_list(*(link.attname for link in links_of(model))).first()
+
+
+def record_instance_deleted(
+    model: type[BaseTimestampEntity], instance: Any, using: str, entity_id: str | None
+) -> None:
+    """Record the deletion of one instance, unless without an id, and have the parents of its row touched."""
     description = describe_deletion(model)
     connection = connections[using]
-    if not description.frame.events_suspended(model):
+    if entity_id is not None and not description.frame.events_suspended(model):
         moment = normalised(read_moment(description.frame))
         record_deleted(connection, model, entity_id, description, at=moment, instance=instance)
     if model.touches:
-        for link in links_of(model):
-            value = instance.__dict__.get(link.attname)
+        for link, value in zip(links_of(model), loaded_parents(instance) or (), strict=False):
             enlist_parents(connection, model, link, (value,), description, child=instance.pk)
 
 
-# The rows of ancestors whose deletion follows from one that was recorded, of the deletion that is under way.
-_expected: ContextVar[tuple[Any, set[tuple[type[Model], Any]]]] = ContextVar("clean_timestamps_deletion")
+_Rows = set[tuple[type[Model], Any]]
+
+# The rows of ancestors whose deletion follows from one that was recorded, by the deletions that are under way: a
+# receiver may delete more.
+_expected: ContextVar[tuple[tuple[weakref.ref[Any], _Rows], ...]] = ContextVar("clean_timestamps_deletions", default=())
 
 
-def _followers_of(origin: Any) -> set[tuple[type[Model], Any]]:
-    known = _expected.get(None)
-    if known is not None and known[0]() is origin and origin is not None:
-        return known[1]
-    followers: set[tuple[type[Model], Any]] = set()
-    _expected.set((weakref.ref(origin) if origin is not None else (lambda: None), followers))
+def _followers_of(origin: Any) -> _Rows:
+    if origin is None:
+        return set()
+    under_way = [entry for entry in _expected.get() if entry[1] and entry[0]() is not None]
+    for known, followers in under_way:
+        if known() is origin:
+            return followers
+    followers = set()
+    _expected.set((*under_way, (weakref.ref(origin), followers)))
     return followers

@@ -9,7 +9,7 @@ from typing import Any
 
 from django_clean_timestamps.context.frame import EMPTY_FRAME, Frame
 from django_clean_timestamps.events.types import NO_METADATA
-from django_clean_timestamps.events.validation import Proposal, validate
+from django_clean_timestamps.events.validation import Proposal, rules_in_force, validate
 
 __all__ = ["Description", "describe"]
 
@@ -56,6 +56,8 @@ def describe(
     Raises:
         InvalidTimestampError: A rule is broken.
     """
+    if frame is EMPTY_FRAME and reason is None and not given and not rules_in_force(times=False, texts=False):
+        return _NOTHING
     if frame is EMPTY_FRAME:
         description = _NOTHING if reason is None else Description(frame=frame, reason=str(reason))
     else:

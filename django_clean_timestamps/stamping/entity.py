@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypedDict
 
 from asgiref.sync import sync_to_async
@@ -16,17 +15,20 @@ from django_clean_timestamps.stamping.baseline import loaded_stamp, remember, re
 from django_clean_timestamps.stamping.deletion import (
     describe_deletion,
     hears_deletions,
+    load_parents,
     record_instance_deleted,
 )
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, CreatedAtField, UpdatedAtField
+from django_clean_timestamps.stamping.keys import is_key_set, stamped_table
+from django_clean_timestamps.stamping.per_class import per_class
 from django_clean_timestamps.stamping.querysets import TimestampManager
 from django_clean_timestamps.stamping.raw import complete_raw_row
-from django_clean_timestamps.stamping.saving import Save, UnchangedRow
+from django_clean_timestamps.stamping.saving import Save
 from django_clean_timestamps.stamping.snapshot import Snapshot
+from django_clean_timestamps.stamping.statements import insert_row
 from django_clean_timestamps.stamping.touch import touch_entity
 from django_clean_timestamps.stamping.touching import links_of
 from django_clean_timestamps.stamping.trackers import sync_trackers
-from django_clean_timestamps.stamping.unchanged import is_unchanged
 from django_clean_timestamps.unit_of_work import Entry, UnitOfWork, write_block
 
 if TYPE_CHECKING:
@@ -96,55 +98,41 @@ class BaseTimestampEntity(models.Model):
 
     # Writing.
 
-    def save(
+    def save_base(
         self,
-        *args: Any,
+        raw: bool = False,
         force_insert: Any = False,
         force_update: bool = False,
         using: str | None = None,
         update_fields: Any = None,
     ) -> None:
         """
-        Save as Django does, with both stamps right, ``created_at`` protected and an event recorded.
+        Do what ``save()`` does after its own checks: with both stamps right, ``created_at`` protected, an event raised.
 
         Raises:
             InvalidTimestampError: A given stamp, or a text of the context, breaks a rule; nothing was written.
             ImmutableTimestampError: ``created_at`` of a row that exists was set to something else.
         """
-        if args:
-            force_insert, force_update, using, update_fields = self._parse_positional(
-                args, force_insert, force_update, using, update_fields
-            )
-        if update_fields is not None:
-            update_fields = frozenset(update_fields)
-            if not update_fields:
-                super().save(using=using, update_fields=update_fields)
-                return
+        call_django = super().save_base
+        if raw:
+            call_django(raw, force_insert, force_update, using, update_fields)
+            return
+        if update_fields is not None and not update_fields:
+            # Django lets an empty iterator pass.
+            return
         using = using or router.db_for_write(self.__class__, instance=self)
         save = Save(
             self, using=using, force_insert=force_insert, force_update=force_update, update_fields=update_fields
         )
-        try:
-            with save:
-                super().save(
-                    force_insert=force_insert,
-                    force_update=force_update,
-                    using=using,
-                    update_fields=save.update_fields,
-                )
-        except UnchangedRow:
+        if save.update_fields is not None and not save.update_fields:
             return
+        with save:
+            call_django(
+                force_insert=force_insert, force_update=force_update, using=using, update_fields=save.update_fields
+            )
         sync_trackers(self, (CREATED_AT, UPDATED_AT))
 
-    save.alters_data = True  # type: ignore[attr-defined]
-
-    def _parse_positional(self, args: tuple[Any, ...], *named: Any) -> Any:
-        """Read positional arguments as long as Django does, which is until 6.0."""
-        names = ("force_insert", "force_update", "using", "update_fields")
-        parse = getattr(self, "_parse_save_params", None)
-        if parse is None:
-            raise TypeError(f"{type(self).__name__}.save() takes only keyword arguments: {', '.join(names)}")
-        return parse(*args, method_name="save", **dict(zip(names, named, strict=True)))
+    save_base.alters_data = True  # type: ignore[attr-defined]
 
     def touch(
         self,
@@ -201,7 +189,7 @@ class BaseTimestampEntity(models.Model):
             InvalidTimestampError: A text of the context, or ``stamped_at()``, breaks a rule; nothing was deleted.
         """
         model = type(self)
-        if not self._is_pk_set():
+        if not is_key_set(self):
             return super().delete(using=using, keep_parents=keep_parents)
         describe_deletion(model)
         using = using or router.db_for_write(model, instance=self)
@@ -209,6 +197,7 @@ class BaseTimestampEntity(models.Model):
         entity_id = self._get_entity_id()
         try:
             with write_block(using):
+                load_parents(self, using)
                 if hears_deletions(model):
                     return self._delete_slowly(using, keep_parents)
                 key = self.pk
@@ -237,21 +226,19 @@ class BaseTimestampEntity(models.Model):
     # What Django calls while it saves.
 
     def _save_parents(self, *args: Any, **kwargs: Any) -> Any:
-        save = self._timestamp_save
-        if save is not None and self.skip_unchanged and not save.checked_unchanged:
-            # Here all pre_save receivers have run and nothing has been written.
-            save.checked_unchanged = True
-            if is_unchanged(save):
-                raise UnchangedRow
+        if self._timestamp_save is not None:
+            self._timestamp_save.receivers_ran()
         return super()._save_parents(*args, **kwargs)  # type: ignore[misc]
 
     def _save_table(self, raw: bool = False, cls: Any = None, *args: Any, **kwargs: Any) -> Any:
         if raw:
             # The deserializer calls Model.save_base() unbound, so this is the first of our methods it reaches.
             complete_raw_row(self, cls, kwargs.get("using") or args[2])
-            return super()._save_table(raw, cls, *args, **kwargs)  # type: ignore[misc]
         updated = super()._save_table(raw, cls, *args, **kwargs)  # type: ignore[misc]
-        if self._timestamp_save is not None and cls is self._meta.concrete_model:
+        if raw:
+            if cls is stamped_table(type(self)):
+                remember(self)
+        elif self._timestamp_save is not None and cls is self._meta.concrete_model:
             self._timestamp_save.row_written()
         return updated
 
@@ -263,10 +250,10 @@ class BaseTimestampEntity(models.Model):
             return call_django(base_qs, using, pk_val, values, update_fields, *args)
         return self._timestamp_save.update_row(call_django, base_qs, using, pk_val, values, update_fields, *args)
 
-    def _do_insert(self, manager: Any, using: str, fields: Any, *args: Any) -> Any:
+    def _do_insert(self, manager: Any, using: str, fields: Any, returning_fields: Any, raw: bool) -> Any:
         if self._timestamp_save is not None and any(field.name == CREATED_AT for field in fields):
             self._timestamp_save.before_insert()
-        return super()._do_insert(manager, using, fields, *args)  # type: ignore[misc]
+        return insert_row(manager.model, using, self, fields, returning_fields, raw=raw)
 
     # Loading.
 
@@ -277,10 +264,12 @@ class BaseTimestampEntity(models.Model):
         remember_row(entity, field_names, values)
         return entity
 
-    def refresh_from_db(self, using: str | None = None, fields: Any = None, **kwargs: Any) -> None:
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
+    ) -> None:
         """Load again, and remember the stamps as loaded."""
         names = None if fields is None else set(fields)
-        super().refresh_from_db(using=using, fields=fields, **kwargs)
+        super().refresh_from_db(using=using, fields=names, from_queryset=from_queryset)
         remember(self, names)
 
     @classmethod
@@ -290,6 +279,10 @@ class BaseTimestampEntity(models.Model):
     @classmethod
     def _parent_attnames(cls) -> tuple[str, ...]:
         return tuple(link.attname for link in links_of(cls)) if cls.touches else ()
+
+    @classmethod
+    def _parent_names(cls) -> tuple[str, ...]:
+        return (*cls.touches, *cls._parent_attnames())
 
     # What a subclass may override.
 
@@ -372,7 +365,7 @@ def _iso(stamp: datetime | None) -> str | None:
     return None if stamp is None else stamp.isoformat()
 
 
-@cache
+@per_class
 def _row_positions(model: type[BaseTimestampEntity]) -> _RowPositions:
     names = [field.attname for field in model._meta.concrete_fields]
     return _RowPositions(

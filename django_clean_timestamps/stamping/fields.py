@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Field, Model
 from django.db.models.fields import NOT_PROVIDED
 from django.db.models.query_utils import DeferredAttribute
+from django.utils import timezone
 from model_utils.fields import AutoCreatedField, AutoLastModifiedField
 
 from django_clean_timestamps.clocks import read_clock
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 else:
     _Mixin = object
 
-__all__ = ["CREATED_AT", "UPDATED_AT", "CreatedAtField", "UpdatedAtField"]
+__all__ = ["CREATED_AT", "UPDATED_AT", "CreatedAtField", "UpdatedAtField", "as_value_of"]
 
 CREATED_AT: Final = "created_at"
 UPDATED_AT: Final = "updated_at"
@@ -34,9 +35,12 @@ class _StampAttribute(DeferredAttribute):
 
     def fetch_many(self, instances: list[Model]) -> None:
         """Load it for all instances of one query at once, as Django 6.1 does under ``FETCH_PEERS``."""
+        name = self.field.attname
+        # A stamp that the caller has set on a peer meanwhile stays a given one.
+        missing = [instance for instance in instances if name not in instance.__dict__]
         super().fetch_many(instances)  # type: ignore[misc]
-        for instance in instances:
-            remember(instance, (self.field.attname,))
+        for instance in missing:
+            remember(instance, (name,))
 
 
 class _StampField(_Mixin):
@@ -56,9 +60,11 @@ class _StampField(_Mixin):
     def deconstruct(self) -> Any:
         """Return the field for migrations, under its public path and without what is always so."""
         name, _, args, kwargs = super().deconstruct()
+        # Django leaves out what is usual with its own fields, which here is the exception.
         for key, usual in (("editable", False), ("blank", True)):
-            if kwargs.get(key) is usual:
-                del kwargs[key]
+            kwargs.pop(key, None)
+            if getattr(self, key) is not usual:
+                kwargs[key] = not usual
         return name, f"django_clean_timestamps.models.{type(self).__name__}", args, kwargs
 
     def pre_save(self, model_instance: Model, add: bool) -> Any:
@@ -81,13 +87,21 @@ class _StampField(_Mixin):
 
     def get_prep_value(self, value: Any) -> Any:
         """Return what the database is given: naive UTC without time zone support, else as Django does."""
-        if not settings.USE_TZ and isinstance(value, datetime) and value.tzinfo is not None:
-            value = value.astimezone(UTC).replace(tzinfo=None)
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            # What is aware needs none of Django's conversions, which cost as much as the rest of an INSERT's value.
+            return value if settings.USE_TZ else value.astimezone(UTC).replace(tzinfo=None)
         return super().get_prep_value(value)
 
 
 def _attach_utc(value: datetime | None, expression: object, connection: object) -> datetime | None:
     return value if value is None else value.replace(tzinfo=UTC)
+
+
+def as_value_of(field: Field[Any, Any], stamp: datetime) -> datetime:
+    """Return a stamp as another datetime field holds it: without time zone support naive, in the project's zone."""
+    if settings.USE_TZ or isinstance(field, _StampField):
+        return stamp
+    return timezone.make_naive(stamp, timezone.get_default_timezone())
 
 
 class CreatedAtField(_StampField, AutoCreatedField):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
@@ -17,9 +17,16 @@ from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.recording import has_audience, record_created, record_updated
+from django_clean_timestamps.stamping.rows import chunks
 from django_clean_timestamps.stamping.snapshot import Snapshot
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of
-from django_clean_timestamps.stamping.upserting import InsertedRow, execute_upsert, unique_rows
+from django_clean_timestamps.stamping.upserting import (
+    ConflictStamp,
+    InsertedRow,
+    execute_upsert,
+    has_unique_key,
+    unique_rows,
+)
 from django_clean_timestamps.unit_of_work import write_block
 
 if TYPE_CHECKING:
@@ -36,8 +43,8 @@ class BulkInsert:
     One ``bulk_create()``.
 
     A plain insert gives every instance its key, so the events come of the instances. After an upsert the database
-    tells, by RETURNING, which rows it inserted: those whose ``created_at`` is the one that was sent. Where it has no
-    RETURNING the unique keys are locked and read before, and read again after.
+    tells, by RETURNING, which rows it inserted: those whose stamps are the ones that were sent. Where an existing row
+    could get these, and where there is no RETURNING, the unique keys are locked and read before.
     """
 
     def __init__(
@@ -64,14 +71,15 @@ class BulkInsert:
             "unique_fields": None if unique_fields is None else list(unique_fields),
         }
         self.explicit_updated = False
+        self.existing: Container[Any] = ()
         self.rows: list[InsertedRow] = []
 
     def run(self) -> list[Any]:
         """Insert, record and enlist the parents; return the instances, as Django does."""
         queryset: Any = self.queryset
-        # Whatever Django refuses about the arguments or the model must be refused before a block is open.
-        queryset._bulk_create_rows([], **self.options)
-        if not self.entities or _spans_tables(self.model):
+        queryset._for_write = True
+        self._refuse_what_django_refuses()
+        if not self.entities:
             return queryset._bulk_create_rows(self.entities, **self.options)  # type: ignore[no-any-return]
         if self.upserts:
             self._complete_update_fields()
@@ -84,14 +92,24 @@ class BulkInsert:
                 self.reading = normalised(read_moment(self.frame))
                 self._stamp()
                 self._insert()
+                self._learn()
                 self._record(block.connection, description)
         except BaseException:
             for snapshot in snapshots:
                 snapshot.restore()
             raise
-        for entity in self.entities:
-            remember(entity)
         return self.entities
+
+    def _refuse_what_django_refuses(self) -> None:
+        """Whatever Django refuses about the arguments or the model must be refused before a block is open."""
+        queryset: Any = self.queryset
+        queryset._bulk_create_rows([], **self.options)
+        if self.entities:
+            options = self.model._meta
+            updated = [options.get_field(name) for name in self.options["update_fields"] or ()]
+            names = self.options["unique_fields"] or ()
+            unique = [options.get_field(options.pk.name if name == "pk" else name) for name in names]
+            queryset._check_bulk_create_options(self.ignores, self.upserts, updated, unique)
 
     def _complete_update_fields(self) -> None:
         """An upsert stamps the rows it updates, and never moves their ``created_at``."""
@@ -132,47 +150,64 @@ class BulkInsert:
 
     def _insert(self) -> None:
         queryset: Any = self.queryset
-        features = connections[queryset.db].features
-        if features.can_return_rows_from_bulk_insert:
-            queryset._insert_under_way = self
-            try:
-                queryset._bulk_create_rows(self.entities, **self.options)
-            finally:
-                queryset._insert_under_way = None
-        elif not self._is_watched():
-            queryset._bulk_create_rows(self.entities, **self.options)
-        elif self.ignores or self.upserts:
-            self._insert_between_reads()
+        if not self._is_watched():
+            self._run_django(self.entities)
+        elif not connections[queryset.db].features.can_return_rows_from_bulk_insert:
+            self._insert_without_returning()
         else:
-            self._insert_one_by_one()
+            if self._could_look_inserted():
+                self.existing = unique_rows(self.model, queryset.db, self.entities, lock=True)
+            self._run_django(self.entities)
+
+    def _run_django(self, entities: list[Any]) -> None:
+        queryset: Any = self.queryset
+        queryset._insert_under_way = self
+        try:
+            queryset._bulk_create_rows(entities, **self.options)
+        finally:
+            queryset._insert_under_way = None
+
+    def _could_look_inserted(self) -> bool:
+        """Say whether an existing row may get both stamps that were sent for a new one: the same times given again."""
+        return self.upserts and (
+            self._is_exact() or self.explicit_updated or CREATED_AT in self.options["update_fields"]
+        )
 
     def _is_watched(self) -> bool:
         """Say whether somebody needs to know which rows were written."""
-        heard = has_audience(self.model, TimestampCreatedEvent) or has_audience(self.model, TimestampUpdatedEvent)
-        return bool(self.model.touches) or (heard and not self.frame.events_suspended(self.model))
+        return bool(self.model.touches) or self._is_heard()
 
-    def _insert_one_by_one(self) -> None:
-        """Without RETURNING only a single row's key comes back."""
+    def _is_heard(self) -> bool:
+        heard = has_audience(self.model, TimestampCreatedEvent) or has_audience(self.model, TimestampUpdatedEvent)
+        return heard and not self.frame.events_suspended(self.model)
+
+    def _insert_without_returning(self) -> None:
+        """Find the rows again by their unique keys; those without any are inserted one by one, which tells their key."""
+        queryset: Any = self.queryset
+        queryset._prepare_for_bulk_create(self.entities)
+        if not (self.ignores or self.upserts):
+            if keyed := [entity for entity in self.entities if entity._is_pk_set()]:
+                self._run_django(keyed)
+            self._insert_one_by_one([entity for entity in self.entities if not entity._is_pk_set()])
+            return
+        found = [entity for entity in self.entities if has_unique_key(self.model, entity)]
+        others = [entity for entity in self.entities if not has_unique_key(self.model, entity)]
+        self.existing = unique_rows(self.model, queryset.db, found, lock=True)
+        self._run_django(found)
+        for key, stamps in unique_rows(self.model, queryset.db, found, lock=False).items():
+            inserted = key not in self.existing
+            if inserted or self.upserts:
+                self.rows.append(InsertedRow(key, *stamps, inserted))
+        self._insert_one_by_one(others)
+        self.rows += [InsertedRow(entity.pk, entity.created_at, entity.updated_at, True) for entity in others]
+
+    def _insert_one_by_one(self, entities: Sequence[Any]) -> None:
         queryset: Any = self.queryset
         options = self.model._meta
-        for entity in self.entities:
-            if entity._is_pk_set():
-                queryset._bulk_create_rows([entity], **self.options)
-                continue
-            fields = [field for field in options.concrete_fields if not field.generated and field is not options.pk]
-            results = queryset._insert([entity], fields, [options.pk], using=queryset.db)
-            entity.pk = results[0][0]
+        fields = [field for field in options.concrete_fields if not field.generated and field is not options.pk]
+        for entity in entities:
+            ((entity.pk, *_),) = queryset._insert([entity], fields, [options.pk], using=queryset.db)
             entity._state.adding, entity._state.db = False, queryset.db
-
-    def _insert_between_reads(self) -> None:
-        """Find the existing rows by their unique keys, before and after."""
-        queryset: Any = self.queryset
-        before = unique_rows(self.model, queryset.db, self.entities, lock=True)
-        queryset._bulk_create_rows(self.entities, **self.options)
-        for key, (created_at, updated_at) in unique_rows(self.model, queryset.db, self.entities, lock=False).items():
-            inserted = key not in before
-            if inserted or self.upserts:
-                self.rows.append(InsertedRow(key, created_at, updated_at, inserted))
 
     def insert_or_update(
         self,
@@ -183,27 +218,39 @@ class BulkInsert:
     ) -> list[tuple[Any, ...]]:
         """Run one INSERT with a conflict clause for Django's ``_batched_insert``; notes what became of its rows."""
         options = self.model._meta
-        stamps = [options.get_field(CREATED_AT), options.get_field(UPDATED_AT)]
-        wanted = [options.pk, *stamps, *(returning_fields or ())]
-        rows = execute_upsert(
-            self.model,
-            objs,
-            fields,
-            wanted,
-            guarded=kwargs["on_conflict"] is OnConflict.UPDATE and not self.explicit_updated and not self._is_exact(),
-            **kwargs,
-        )
-        if kwargs["on_conflict"] is OnConflict.UPDATE:
+        wanted: list[Any] = []
+        if connections[kwargs["using"]].features.can_return_rows_from_bulk_insert:
+            stamps = [options.get_field(CREATED_AT), options.get_field(UPDATED_AT)]
+            wanted = [*options.pk_fields, *stamps, *(returning_fields or ())]
+        stamp = self._conflict_stamp() if kwargs["on_conflict"] is OnConflict.UPDATE else None
+        rows = execute_upsert(self.model, objs, fields, wanted, stamp=stamp, **kwargs)
+        if kwargs["on_conflict"] is OnConflict.UPDATE and rows:
             # Every object has its row here, in order; the instance learns the stamps that the row really has.
-            for entity, (key, created_at, updated_at, *_) in zip(objs, rows, strict=True):
-                self.rows.append(InsertedRow(key, created_at, updated_at, created_at == entity.created_at))
+            for entity, (key, *row) in zip(objs, rows, strict=True):
+                created_at, updated_at = row[:2]
+                sent = entity.created_at, entity.updated_at
+                inserted = key not in self.existing and sent == (created_at, updated_at)
+                self.rows.append(InsertedRow(key, created_at, updated_at, inserted))
                 entity.created_at, entity.updated_at = created_at, updated_at
         else:
             self.rows += [InsertedRow(key, created_at, updated_at, True) for key, created_at, updated_at, *_ in rows]
         return [] if returning_fields is None else [row[3:] for row in rows]
 
+    def _conflict_stamp(self) -> ConflictStamp | None:
+        """Return the ``updated_at`` that existing rows get, None where it is what was sent."""
+        if self._is_exact() and (self.explicit_updated or self.frame.moment is None):
+            return None
+        return ConflictStamp(self.reading, guarded=not self._is_exact(), sent_wins=self.explicit_updated)
+
     def _is_exact(self) -> bool:
         return self.frame.moment is not None or self.frame.stamps_preserved(self.model)
+
+    def _learn(self) -> None:
+        for entity in self.entities:
+            remember(entity)
+            if self.ignores or self.upserts:
+                # An existing row may have others than the instance.
+                entity._loaded_parents = None
 
     def _record(self, connection: Any, description: Description) -> None:
         if not self._is_watched():
@@ -211,7 +258,7 @@ class BulkInsert:
         if not (self.ignores or self.upserts):
             for entity in self.entities:
                 self.rows.append(InsertedRow(entity.pk, entity.created_at, entity.updated_at, True))
-        if not self.frame.events_suspended(self.model):
+        if self._is_heard():
             self._record_events(connection, description)
         for link in links_of(self.model) if self.model.touches else ():
             self._enlist(connection, link, description)
@@ -236,15 +283,11 @@ class BulkInsert:
         """The parents that the rows have now; those that an upsert took rows away from are not known."""
         if self.ignores or self.upserts:
             rows_of = self.model._base_manager.using(self.queryset.db)
-            pairs = list(rows_of.filter(pk__in=[row.key for row in self.rows]).values_list("pk", link.attname))
+            parts = chunks([row.key for row in self.rows])
+            pairs = [pair for part in parts for pair in rows_of.filter(pk__in=part).values_list("pk", link.attname)]
         else:
             pairs = [(entity.pk, getattr(entity, link.attname)) for entity in self.entities]
         for key, value in dict.fromkeys(pairs):
             enlist_parents(connection, self.model, link, (value,), description, child=key)
-
-
-def _spans_tables(model: Any) -> bool:
-    """Say whether the model inherits over several tables, for which Django refuses bulk inserts."""
-    return any(parent._meta.concrete_model is not model._meta.concrete_model for parent in model._meta.all_parents)
 
 

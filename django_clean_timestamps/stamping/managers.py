@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Manager, Model
+from django.db.models import Model
 from django.db.models.signals import class_prepared
 
 from django_clean_timestamps.stamping.querysets import (
@@ -35,18 +35,19 @@ def equip_managers(sender: type[Model], **_: Any) -> None:
 
     if not issubclass(sender, BaseTimestampEntity):
         return
+    base_name = sender._meta.original_attrs.get("base_manager_name") or BASE_MANAGER_NAME
     managers = [manager for manager in sender._meta.managers if manager.name != BASE_MANAGER_NAME]
     for manager in managers:
         # All of them become the class's own, in their order, or the base manager would become the default one.
-        _replace(sender, manager.name, _stamping(manager))
-    _replace(sender, BASE_MANAGER_NAME, TimestampManager())
-    chosen = sender._meta.original_attrs.get("base_manager_name")
-    sender._meta.base_manager_name = chosen or BASE_MANAGER_NAME
+        _replace(sender, manager.name, _stamping(manager), is_base=manager.name == base_name)
+    _replace(sender, BASE_MANAGER_NAME, TimestampManager(), is_base=base_name == BASE_MANAGER_NAME)
+    sender._meta.base_manager_name = base_name
     sender._meta._expire_cache()
 
 
-def _replace(model: type[BaseTimestampEntity], name: str, manager: Manager[Any]) -> None:
-    manager._set_creation_counter()  # type: ignore[attr-defined]
+def _replace(model: type[BaseTimestampEntity], name: str, manager: Any, *, is_base: bool) -> None:
+    manager.is_base_manager = is_base
+    manager._set_creation_counter()
     model._meta.local_managers = [own for own in model._meta.local_managers if own.name != name]
     manager.contribute_to_class(model, name)
 
@@ -75,7 +76,7 @@ def _manager_form(manager_class: type[Any]) -> type[Any]:
         return form
 
     def get_queryset(self: Any) -> Any:
-        return stamping(super(made, self).get_queryset())
+        return stamping(super(made, self).get_queryset(), is_base=self.is_base_manager)
 
     def deconstruct(self: Any) -> Any:
         # Migrations know the project's class, not this one.
@@ -86,6 +87,7 @@ def _manager_form(manager_class: type[Any]) -> type[Any]:
     members: dict[str, Any] = {
         "__module__": manager_class.__module__,
         "get_queryset": get_queryset,
+        "is_base_manager": False,
         "deconstruct": deconstruct,
     }
     queryset_class = getattr(manager_class, "_queryset_class", None)

@@ -12,10 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_clean_timestamps.clocks import later, read_clock
 from django_clean_timestamps.events import TimestampUpdatedEvent
 from django_clean_timestamps.stamping.baseline import normalised
+from django_clean_timestamps.stamping.expressions import NeverBack, StrictlyLater
 from django_clean_timestamps.stamping.fields import UPDATED_AT
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.recording import has_audience, record_updated
-from django_clean_timestamps.stamping.rows import chunks, lock_rows, never_back, strictly_later
+from django_clean_timestamps.stamping.rows import chunks, lock_rows
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.description import Description
@@ -48,7 +49,7 @@ def touch_rows(
         by_moment[normalised(touch.description.frame.moment)].append(key)
     reading = read_clock()
     for moment, keys in by_moment.items():
-        stamp = strictly_later(reading) if moment is None else never_back(moment)
+        stamp = StrictlyLater(reading) if moment is None else NeverBack(moment)
         for chunk in chunks(keys):
             rows_of.filter(pk__in=chunk)._update_rows({UPDATED_AT: stamp})
     if heard:

@@ -16,6 +16,7 @@ from django_clean_timestamps.stamping.bulk_updating import bulk_update
 from django_clean_timestamps.stamping.deletion import delete_rows, describe_deletion, hears_deletions
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.inserting import BulkInsert
+from django_clean_timestamps.stamping.rows import lock_rows
 from django_clean_timestamps.stamping.updating import RowsUpdate, touched_fields
 from django_clean_timestamps.unit_of_work import write_block
 
@@ -144,6 +145,9 @@ class StampingQuerySet(_Base[ModelT_co]):
         self._not_support_combined_queries("update")  # type: ignore[attr-defined]
         if self.query.is_sliced:
             raise TypeError("Cannot update a query once a slice has been taken.")
+        if self.query.distinct_fields:
+            # From Django 6.1 on it refuses this, before it looks at the values.
+            self._update_rows({})
 
     def _update_rows(self, values: dict[str, Any]) -> int:
         """Run Django's own UPDATE."""
@@ -181,9 +185,25 @@ class StampingQuerySet(_Base[ModelT_co]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete as Django does, and record the rows, those of cascades too."""
         describe_deletion(self.model)
-        hears_deletions(self.model)
-        with write_block(self.db):
+        self._for_write = True
+        if not self._can_be_deleted():
             return super().delete()
+        if not hears_deletions(self.model):
+            with write_block(self.db):
+                return super().delete()
+        with write_block(self.db):
+            # The collector reads the rows and deletes them later: those of another transaction must not be among them.
+            lock_rows(self, ())
+            is_whole = self.query.deferred_loading == (frozenset(), True)
+            rows: Any = self if is_whole else self._chain().defer(None)  # type: ignore[attr-defined]
+            deleted = super(StampingQuerySet, rows).delete()
+        self._result_cache = None
+        return deleted  # type: ignore[no-any-return]
+
+    def _can_be_deleted(self) -> bool:
+        """Say whether Django takes the queryset; what it does not, it refuses itself."""
+        query = self.query
+        return not (query.is_sliced or query.combinator or query.distinct_fields or self._fields is not None)  # type: ignore[attr-defined]
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
@@ -205,17 +225,24 @@ class TimestampQuerySet(StampingQuerySet[ModelT_co], QuerySet[ModelT_co, ModelT_
 class StampingManager:
     """Makes the querysets of any manager stamp; to be mixed in before its own class."""
 
+    is_base_manager = False
+
     def get_queryset(self) -> Any:
         """Return the manager's queryset, of a class that stamps whichever class the manager chose."""
-        return stamping(super().get_queryset())  # type: ignore[misc]
+        return stamping(super().get_queryset(), is_base=self.is_base_manager)  # type: ignore[misc]
 
 
-def stamping(queryset: Any) -> Any:
-    """Return the queryset, changed to the form of its class that stamps."""
-    hears_deletions(queryset.model)
-    if not isinstance(queryset, StampingQuerySet):
-        queryset.__class__ = stamping_form(type(queryset))
-    return queryset
+def stamping(queryset: Any, *, is_base: bool) -> Any:
+    """Return a manager's queryset, in the form of its class that stamps."""
+    if is_base:
+        # It is the base manager whom Django's collector asks for the rows of a cascade.
+        hears_deletions(queryset.model)
+    if isinstance(queryset, StampingQuerySet):
+        return queryset
+    form = stamping_form(type(queryset))
+    stamping_queryset = form.__new__(form)
+    stamping_queryset.__dict__.update(queryset.__dict__)
+    return stamping_queryset
 
 
 _forms: dict[type[Any], type[Any]] = {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django_clean_timestamps.clocks import later
 from django_clean_timestamps.context.frame import current_frame
-from django_clean_timestamps.stamping.decision import insert_stamps, read_moment
+from django_clean_timestamps.stamping.baseline import normalised
+from django_clean_timestamps.stamping.decision import insert_stamps, read_moment, update_stamp
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
+from django_clean_timestamps.stamping.keys import is_key_set, stamped_table
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
@@ -26,18 +27,20 @@ def complete_raw_row(entity: BaseTimestampEntity, table: Any, using: str) -> Non
         table: The model whose table is written; of several inherited tables one holds the stamps.
         using: The database alias.
     """
-    if not any(field.name == CREATED_AT for field in table._meta.local_concrete_fields):
+    if table is not stamped_table(type(entity)):
         return
-    state = entity.__dict__
-    frame = current_frame()
+    state, frame = entity.__dict__, current_frame()
+    preserved = frame.stamps_preserved(type(entity))
     stored = None
-    if entity._is_pk_set():
+    if is_key_set(entity):
         stored = table._base_manager.using(using).filter(pk=entity.pk).values_list(CREATED_AT, UPDATED_AT).first()
-    if stored is not None and not (frame.stamps_preserved(type(entity)) and state.get(CREATED_AT) is not None):
-        entity.created_at = stored[0]
-    reading = read_moment(frame)
-    if stored is not None and state.get(UPDATED_AT) is None:
-        entity.updated_at = later(reading, stored[1])
+    reading, exact = normalised(read_moment(frame)), frame.moment is not None
+    if stored is not None:
+        if not preserved or state.get(CREATED_AT) is None:
+            entity.created_at = stored[0]
+        if state.get(UPDATED_AT) is None:
+            moved, _ = update_stamp(reading, exact=exact, given=None, previous=stored[1])
+            entity.updated_at = stored[1] if preserved and not exact else moved
     entity.created_at, entity.updated_at = insert_stamps(
-        reading, exact=frame.moment is not None, created=state.get(CREATED_AT), updated=state.get(UPDATED_AT)
+        reading, exact=exact, created=state.get(CREATED_AT), updated=state.get(UPDATED_AT)
     )

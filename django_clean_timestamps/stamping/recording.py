@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
@@ -20,9 +19,16 @@ from django_clean_timestamps.events.identity import new_event_id
 from django_clean_timestamps.events.validation import ENTITY_ID_LENGTH
 from django_clean_timestamps.exceptions import InvalidTimestampError
 from django_clean_timestamps.stamping.description import Description
+from django_clean_timestamps.stamping.identity import has_own_identity
+from django_clean_timestamps.stamping.keys import is_key_set
+from django_clean_timestamps.stamping.per_class import per_class
 from django_clean_timestamps.unit_of_work import get_unit, is_capturing
 
+if TYPE_CHECKING:
+    from django_clean_timestamps.stamping.entity import BaseTimestampEntity
+
 __all__ = [
+    "check_identity",
     "entity_type_of",
     "has_audience",
     "record_created",
@@ -37,13 +43,13 @@ _SIGNALS: Final = {
 }
 
 
-@cache
+@per_class
 def entity_type_of(model: type[Model]) -> str:
     """Return the label of the concrete model in lower case: a proxy's rows are its model's."""
     return _concrete(model)._meta.label_lower
 
 
-@cache
+@per_class
 def _concrete(model: type[Model]) -> type[Model]:
     return model._meta.concrete_model or model
 
@@ -51,6 +57,17 @@ def _concrete(model: type[Model]) -> type[Model]:
 def has_audience(model: type[Model], kind: type[TimestampEvent]) -> bool:
     """Say whether anybody wants the values of a bulk write's events: a receiver, or an open capture."""
     return is_capturing() or _SIGNALS[kind].has_listeners(_concrete(model))  # type: ignore[index]
+
+
+def check_identity(entity: BaseTimestampEntity) -> None:
+    """
+    Refuse an entity id that is too long while nothing is written; of a new row's own key only the database knows.
+
+    Raises:
+        InvalidTimestampError: The id has more than 200 characters.
+    """
+    if is_key_set(entity) and (entity.pk.__class__ is not int or has_own_identity(type(entity))):
+        _checked(type(entity), entity._get_entity_id())
 
 
 def record_created(

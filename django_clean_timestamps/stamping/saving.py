@@ -6,30 +6,30 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from django.db.models import Model
-from django.db.models.sql.where import AND
-
 from django_clean_timestamps.clocks import TICK
 from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.stamping.baseline import given_stamp, loaded_stamp, normalised, remember
 from django_clean_timestamps.stamping.decision import insert_stamps, read_moment, update_stamp
-from django_clean_timestamps.stamping.description import describe
+from django_clean_timestamps.stamping.description import Description, describe
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.immutable import refuse_created_at
-from django_clean_timestamps.stamping.recording import record_created, record_updated
+from django_clean_timestamps.stamping.keys import is_new, read_stamps, subject_of
+from django_clean_timestamps.stamping.recording import check_identity, record_created, record_updated
 from django_clean_timestamps.stamping.snapshot import Snapshot
+from django_clean_timestamps.stamping.statements import is_plain_update, update_by_key
 from django_clean_timestamps.stamping.touching import ParentTouch
+from django_clean_timestamps.stamping.unchanged import is_unchanged
 from django_clean_timestamps.unit_of_work import write_block
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 
-__all__ = ["Save", "UnchangedRow"]
+__all__ = ["Save"]
 
-_STAMPS: Final = frozenset({CREATED_AT, UPDATED_AT})
+_STAMPS: Final = (CREATED_AT, UPDATED_AT)
 
 
-class UnchangedRow(BaseException):  # noqa: N818 - no error; it must pass Django's "except Exception" by
+class _UnchangedRow(BaseException):  # noqa: N818 - no error; it must pass Django's "except Exception" by
     """Ends a ``save()`` that would change nothing, before anything is written."""
 
 
@@ -37,20 +37,22 @@ class Save:
     """
     A ``save()`` under way.
 
-    Made, it has checked everything that can be checked before a transaction is touched. Entered, its block is open
-    and the stamps stand on the instance; Django then calls back through ``update_row``, ``before_insert`` and
-    ``row_written``. Left by an error, the instance is as it was.
+    Made, it has checked everything that can be checked before a transaction is touched, and changed nothing. Entered,
+    its block is open and the stamps stand on the instance; Django then calls back through ``receivers_ran``,
+    ``update_row``, ``before_insert`` and ``row_written``. Left by an error, the instance is as it was.
     """
 
     __slots__ = (
         "_block",
+        "_created",
         "_exact",
         "_outer",
         "_parents",
+        "_receivers_ran",
         "_snapshot",
+        "_updated",
         "_was_broken",
         "certain_insert",
-        "checked_unchanged",
         "connection",
         "corrects_created",
         "description",
@@ -60,6 +62,7 @@ class Save:
         "given_updated",
         "inserted",
         "keeps_updated",
+        "kept_created",
         "previous",
         "reading",
         "update_fields",
@@ -79,11 +82,12 @@ class Save:
         self.using = using
         self.frame = frame = current_frame()
         self.inserted = False
-        self.checked_unchanged = False
+        self._receivers_ran = False
         preserved = frame.preserved is not None and frame.stamps_preserved(type(entity))
         self.given_created = given_stamp(entity, CREATED_AT)
         self.given_updated = given_stamp(entity, UPDATED_AT)
-        self.certain_insert = bool(force_insert) or not (force_update or update_fields) and _is_new(entity)
+        self.kept_created: Any = None
+        self.certain_insert = not (force_update or update_fields) and is_new(entity, force_insert)
         self.previous = loaded_stamp(entity, UPDATED_AT)
         self.corrects_created = preserved and self.given_created is not None
         # A correction of the past writes what it is given and leaves the rest alone.
@@ -91,7 +95,9 @@ class Save:
         if self.given_created is not None and not self.certain_insert and not preserved:
             self._protect_created()
         entity._validate_entity()
-        self._describe()
+        self.description = self._describe()
+        if not frame.events_suspended(type(entity)):
+            check_identity(entity)
         self.update_fields = None if update_fields is None else self._complete(update_fields)
 
     def _protect_created(self) -> None:
@@ -99,45 +105,34 @@ class Save:
         entity = self.entity
         stored = loaded_stamp(entity, CREATED_AT)
         if stored is None or stored != self.given_created:
-            stored = _read_row(entity, self.using, CREATED_AT)
+            stored, _ = read_stamps(entity, self.using)
             if stored is None:
                 return
             if stored != self.given_created:
-                refuse_created_at(_subject(entity), stored, self.given_created)
-        entity.created_at = stored
-        entity._loaded_created_at = stored
-        self.given_created = None
+                refuse_created_at(subject_of(entity), stored, self.given_created)
+        self.given_created, self.kept_created = None, stored
 
-    def _describe(self) -> None:
+    def _describe(self) -> Description:
         created, updated, moment = self.given_created, self.given_updated, self.frame.moment
         if created is None and updated is None and moment is None:
-            self.description = describe(self.frame, _subject_of(type(self.entity)))
-            return
+            return describe(self.frame, self.entity._meta.label)
         given = [(name, value) for name, value in ((CREATED_AT, created), (UPDATED_AT, updated)) if value is not None]
         if moment is not None:
             given.append(("stamped_at()", moment))
-        new_updated = updated if updated is not None else moment
-        known_created = created
-        if known_created is None and not self.certain_insert:
-            known_created = self._known_created()
-        if new_updated is None and created is not None and self.keeps_updated:
-            new_updated = self.previous
-        self.description = describe(
-            self.frame,
-            _subject(self.entity),
-            created_at=known_created,
-            updated_at=new_updated,
-            given=tuple(given),
-        )
-
-    def _known_created(self) -> datetime | None:
-        if self.entity._state.adding and not self.entity._is_pk_set():
-            return None
-        return loaded_stamp(self.entity, CREATED_AT) or _read_row(self.entity, self.using, CREATED_AT)
+        if updated is None:
+            updated = moment
+        if not self.certain_insert and (created is None or self.keeps_updated):
+            stored = (loaded_stamp(self.entity, CREATED_AT), self.previous)
+            if None in stored:
+                stored = read_stamps(self.entity, self.using)
+            created = stored[0] if created is None else created
+            updated = stored[1] if self.keeps_updated else updated
+        subject = subject_of(self.entity)
+        return describe(self.frame, subject, created_at=created, updated_at=updated, given=tuple(given))
 
     def _complete(self, update_fields: frozenset[str]) -> frozenset[str]:
         """Leave out the stamps that are not to be written and add the one that is."""
-        fields = update_fields - _STAMPS
+        fields = update_fields.difference(_STAMPS)
         if not self.keeps_updated:
             fields |= {UPDATED_AT}
         if self.corrects_created:
@@ -168,39 +163,78 @@ class Save:
         entity, frame = self.entity, self.frame
         self.reading = reading = normalised(read_moment(frame))
         exact = frame.moment is not None
+        self._exact = True
         if self.certain_insert:
             entity.created_at, entity.updated_at = insert_stamps(
                 reading, exact=exact, created=self.given_created, updated=self.given_updated
             )
-            self._exact = True
-        elif not self.keeps_updated:
-            entity.updated_at, self._exact = update_stamp(
-                reading, exact=exact, given=self.given_updated, previous=self.previous
-            )
         else:
-            self._exact = True
-        if self.corrects_created:
-            entity.created_at = self.given_created
+            if not self.keeps_updated:
+                entity.updated_at, self._exact = update_stamp(
+                    reading, exact=exact, given=self.given_updated, previous=self.previous
+                )
+            if self.corrects_created:
+                entity.created_at = self.given_created
+            elif self.kept_created is not None:
+                entity.created_at = self.kept_created
+        state = entity.__dict__
+        self._created, self._updated = state.get(CREATED_AT), state.get(UPDATED_AT)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         self.entity._timestamp_save = self._outer
-        unchanged = isinstance(error, UnchangedRow)
+        unchanged = isinstance(error, _UnchangedRow)
         if unchanged:
-            # Nothing was written since the block was opened, so whatever Django marked for rollback is good.
+            # The row was not written since the block was opened, so whatever Django marked for rollback is good.
             self.connection.needs_rollback = self._was_broken
             kind = error = trace = None
-            self._snapshot.restore()
         try:
             self._block.__exit__(kind, error, trace)
         except BaseException:
             self._snapshot.restore()
             raise
-        if error is not None:
+        if error is not None or unchanged:
             self._snapshot.restore()
+        if unchanged:
+            self._found_row()
+        return unchanged
+
+    def _found_row(self) -> None:
+        """Let the instance know what a hand-made one of a row that exists does not: that it does, and its stamps."""
+        entity = self.entity
+        entity._state.adding = False
+        entity._state.db = self.using
+        state = entity.__dict__
+        if any(name in state and state[name] is None for name in _STAMPS):
+            for name, stored in zip(_STAMPS, read_stamps(entity, self.using), strict=True):
+                if state.get(name) is None:
+                    setattr(entity, name, stored)
+            remember(entity)
 
     # What Django calls back for.
+
+    def receivers_ran(self) -> None:
+        """
+        Go on after the receivers of ``pre_save``, when nothing is written yet.
+
+        The stamps are decided already: what a receiver set instead is put back, and another ``created_at`` for a row
+        that exists is an attempt like any other.
+        """
+        if self._receivers_ran:
+            return
+        self._receivers_ran = True
+        entity = self.entity
+        state = entity.__dict__
+        created = state.get(CREATED_AT)
+        if created is not self._created and self._created is not None:
+            if not self.certain_insert and created != self._created:
+                refuse_created_at(subject_of(entity), self._created, created)
+            entity.created_at = self._created
+        if state.get(UPDATED_AT) is not self._updated:
+            entity.updated_at = self._updated
+        if entity.skip_unchanged and is_unchanged(self):
+            raise _UnchangedRow
 
     def update_row(
         self, call_django: Any, base_queryset: Any, using: str, pk: Any, values: list[Any], *args: Any
@@ -213,13 +247,19 @@ class Save:
         """
         values = [value for value in values if self._writes(value[0].name)]
         stamped = next((value[0] for value in values if value[0].name == UPDATED_AT), None)
+
+        def update(older_than: datetime | None) -> Any:
+            if is_plain_update(base_queryset.model, values, args):
+                rows = update_by_key(base_queryset.model, using, pk, values, older_than=older_than)
+                # From Django 6.0 on the caller wants a list of what RETURNING brought.
+                return [()] * rows if len(args) > 2 else rows > 0
+            guarded = base_queryset if older_than is None else base_queryset.filter(**{f"{UPDATED_AT}__lt": older_than})
+            return call_django(guarded, using, pk, values, *args)
+
         if stamped is None or self._exact:
-            return call_django(base_queryset, using, pk, values, *args)
+            return update(None)
         stamp = self.entity.updated_at
-        guarded = base_queryset.all()
-        column = stamped.get_col(guarded.query.get_initial_alias())
-        guarded.query.where.add(stamped.get_lookup("lt")(column, stamp), AND)
-        result = call_django(guarded, using, pk, values, *args)
+        result = update(stamp)
         if result:
             return result
         stored = base_queryset.filter(pk=pk).select_for_update().values_list(UPDATED_AT, flat=True).first()
@@ -228,7 +268,7 @@ class Save:
         self.previous = stored
         self.entity.updated_at = max(stored + TICK, stamp)
         values = [(f, m, self.entity.updated_at) if f is stamped else (f, m, value) for f, m, value in values]
-        return call_django(base_queryset, using, pk, values, *args)
+        return update(None)
 
     def _writes(self, name: str) -> bool:
         if name == CREATED_AT:
@@ -253,11 +293,11 @@ class Save:
         The instance already is what it will be after the write, since receivers of our signals look at it.
         """
         entity = self.entity
-        entity._state.adding = False
-        entity._state.db = self.using
-        if not self.inserted and CREATED_AT in entity.__dict__ and entity.created_at is None:
-            # A hand-made instance of a row that exists does not know its stamp.
-            entity.created_at = _read_row(entity, self.using, CREATED_AT)
+        if self.certain_insert:
+            entity._state.adding = False
+            entity._state.db = self.using
+        else:
+            self._found_row()
         remember(entity)
         if self.frame.eventless is None or not self.frame.events_suspended(type(entity)):
             self._record()
@@ -287,24 +327,3 @@ class Save:
                 new=entity.updated_at,
                 instance=entity,
             )
-
-
-def _is_new(entity: Model) -> bool:
-    """Say whether Django will INSERT without trying an UPDATE first."""
-    if not entity._is_pk_set():
-        return True
-    fields = entity._meta.pk_fields
-    return entity._state.adding and all(field.has_default() or field.has_db_default() for field in fields)
-
-
-def _read_row(entity: Model, using: str, name: str) -> Any:
-    rows = type(entity)._base_manager.using(using).filter(pk=entity.pk)
-    return rows.values_list(name, flat=True).first()
-
-
-def _subject(entity: Model) -> str:
-    return f"{entity._meta.label} {entity.pk}" if entity._is_pk_set() else f"{entity._meta.label} (unsaved)"
-
-
-def _subject_of(model: type[Model]) -> str:
-    return model._meta.label

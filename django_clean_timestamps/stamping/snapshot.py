@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Final
 
 from django.db.models import Model
 
 from django_clean_timestamps.stamping.baseline import LOADED, LOADED_PARENTS
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
+from django_clean_timestamps.stamping.per_class import per_class
 
 __all__ = ["Attributes", "Snapshot"]
 
@@ -53,7 +53,7 @@ class Snapshot(Attributes):
         self._instance._state.db = self._db
 
 
-@cache
+@per_class
 def _names(model: type[Model]) -> tuple[str, ...]:
     keys: list[Any] = [*model._meta.pk_fields]
     for parent, link in model._meta.parents.items():

@@ -14,8 +14,9 @@ from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.stamping.baseline import LOADED, loaded_parents, loaded_stamp, normalised, remember_stamp
 from django_clean_timestamps.stamping.decision import read_moment, update_stamp
 from django_clean_timestamps.stamping.description import Description, describe
-from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
-from django_clean_timestamps.stamping.recording import record_updated
+from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, as_value_of
+from django_clean_timestamps.stamping.keys import is_key_set, read_stamps
+from django_clean_timestamps.stamping.recording import check_identity, record_updated
 from django_clean_timestamps.stamping.snapshot import Attributes
 from django_clean_timestamps.stamping.statements import stamp_row
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of
@@ -40,7 +41,7 @@ def touch_entity(
 ) -> None:
     """Do what ``BaseTimestampEntity.touch()`` promises."""
     model = type(entity)
-    if entity._state.adding or not entity._is_pk_set():
+    if entity._state.adding or not is_key_set(entity):
         raise ValueError(f"{model._meta.label}: touch() needs a saved instance; save() it first")
     names = touched_fields(model, fields) if fields else ()
     frame = current_frame()
@@ -48,13 +49,16 @@ def touch_entity(
     if frame.touches_suspended(model) or (moment is None and frame.stamps_preserved(model)):
         return
     entity._validate_entity()
-    description = _describe(entity, reason, at, moment)
+    alias = using or router.db_for_write(model, instance=entity)
+    description = _describe(entity, alias, reason, at, moment)
+    if not frame.events_suspended(model):
+        check_identity(entity)
     before = Attributes(entity, (UPDATED_AT, LOADED[UPDATED_AT], *names))
     try:
-        with write_block(using or router.db_for_write(model, instance=entity)) as block:
+        with write_block(alias) as block:
             old, new = _write(entity, block.connection, names, moment)
             for name in (UPDATED_AT, *names):
-                setattr(entity, name, new)
+                setattr(entity, name, as_value_of(entity._meta.get_field(name), new))  # type: ignore[arg-type]
             remember_stamp(entity, UPDATED_AT)
             if not frame.events_suspended(model):
                 entity_id = entity._get_entity_id()
@@ -68,7 +72,7 @@ def touch_entity(
 
 
 def _describe(
-    entity: BaseTimestampEntity, reason: str | None, at: datetime | None, moment: datetime | None
+    entity: BaseTimestampEntity, using: str, reason: str | None, at: datetime | None, moment: datetime | None
 ) -> Description:
     frame, label = current_frame(), entity._meta.label
     if moment is None:
@@ -77,7 +81,8 @@ def _describe(
         frame,
         f"{label} {entity.pk}",
         reason=reason,
-        created_at=getattr(entity, CREATED_AT),
+        # Not what stands on the instance: that may be a change which is never saved.
+        created_at=loaded_stamp(entity, CREATED_AT) or read_stamps(entity, using)[0],
         updated_at=moment,
         given=(("stamped_at()" if at is None else "at", moment),),
     )

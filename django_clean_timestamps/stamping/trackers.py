@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from django.db.models import Model
 from model_utils.tracker import FieldTracker
+
+from django_clean_timestamps.stamping.per_class import per_class
 
 __all__ = ["sync_trackers"]
 
@@ -20,7 +21,7 @@ def sync_trackers(instance: Model, names: Sequence[str]) -> None:
             own.set_saved_fields(fields=[name for name in names if name in tracker.fields])
 
 
-@cache
+@per_class
 def _trackers_of(model: type[Model]) -> tuple[Any, ...]:
     names = {name for kind in model.__mro__ for name, value in vars(kind).items() if isinstance(value, FieldTracker)}
     return tuple(getattr(model, name) for name in names)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Field, FileField
+from django.core.exceptions import ValidationError
+from django.db.models import Field, FileField, JSONField
 
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 
@@ -47,4 +49,15 @@ def _is_same(entity: Any, field: Field[Any, Any], stored: Any) -> bool:
     if isinstance(field, FileField):
         file = getattr(entity, field.attname)
         return getattr(file, "_committed", True) and (file.name or "") == (stored or "")
-    return bool(field.to_python(value) == stored)
+    if isinstance(field, JSONField):
+        return _as_json(field, value) == _as_json(field, stored)
+    try:
+        return bool(field.to_python(value) == stored)
+    except ValidationError:
+        # Django's own error about it is for the write to raise.
+        return False
+
+
+def _as_json(field: JSONField[Any, Any], value: Any) -> str | None:
+    """Return the text of a value: to Python, 1, 1.0 and True are equal."""
+    return None if value is None else json.dumps(value, cls=field.encoder, sort_keys=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
 from django.db.models import DateTimeField, Model
+from django.db.models.sql import UpdateQuery
 
 from django_clean_timestamps.clocks import later
 from django_clean_timestamps.context.frame import current_frame
@@ -16,11 +17,12 @@ from django_clean_timestamps.exceptions import ImmutableTimestampError
 from django_clean_timestamps.stamping.baseline import normalised
 from django_clean_timestamps.stamping.decision import read_moment
 from django_clean_timestamps.stamping.description import describe
+from django_clean_timestamps.stamping.expressions import StrictlyLater
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.recording import has_audience, record_updated
-from django_clean_timestamps.stamping.rows import chunks, keyed, lock_rows, strictly_later
+from django_clean_timestamps.stamping.rows import CHUNK, chunks, lock_rows, updatable
 from django_clean_timestamps.stamping.touching import ParentLink, enlist_parents, links_of
 from django_clean_timestamps.unit_of_work import write_block
 
@@ -59,12 +61,23 @@ class RowsUpdate:
         self.propagate = propagate
         self.frame = current_frame()
         self.preserved = self.frame.stamps_preserved(self.model)
-        for name in self.values:
-            # An unknown name must be refused here: an error inside the block would break the caller's transaction.
-            self.model._meta.get_field(name)
+        queryset._for_write = True  # type: ignore[attr-defined]
+        if reading is None:
+            self._compile()
         self._protect_created()
         self.given = self._given(UPDATED_AT, self.frame.moment)
         self._check(reason)
+
+    def _compile(self) -> None:
+        """Let Django refuse values and order here: an error inside the block would break the caller's transaction."""
+        query: Any = self.queryset.query.chain(UpdateQuery)  # type: ignore[arg-type]
+        query.add_update_values(self.values)
+        for _, _, value in query.values:
+            if getattr(value, "contains_aggregate", False):
+                raise FieldError(f"Aggregate functions are not allowed in this query ({value!r})")
+        order = {str(name).removeprefix("-") for name in query.order_by}
+        if any(getattr(query.annotations.get(name), "contains_aggregate", False) for name in order):
+            raise FieldError(f"Cannot update when ordering by an aggregate: {', '.join(sorted(order))}")
 
     def _protect_created(self) -> None:
         if CREATED_AT in self.values and not self.preserved:
@@ -119,7 +132,7 @@ class RowsUpdate:
         elif self.preserved:
             return values
         else:
-            stamp = strictly_later(self.reading)  # type: ignore[arg-type]
+            stamp = StrictlyLater(self.reading)  # type: ignore[arg-type]
         values[UPDATED_AT] = stamp
         moment = self.reading if self.given is None else self.given
         for name in self.fields:
@@ -132,7 +145,9 @@ class RowsUpdate:
         rows = lock_rows(self.queryset, (UPDATED_AT, *(link.attname for link in links)))
         keys = [row[0] for row in rows]
         values = self._stamped_values()
-        count = sum(keyed(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys))
+        # An order matters, and constraints are checked, for the statement as a whole.
+        size = CHUNK if connection.features.max_query_params else max(len(keys), 1)
+        count = sum(updatable(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys, size))
         self.queryset._result_cache = None
         if heard:
             self._record(connection, {row[0]: row[1] for row in rows})

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connections
 from django.db.models import Q, UniqueConstraint
 from django.db.models.sql import InsertQuery
 
+from django_clean_timestamps.stamping.expressions import following
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 
-__all__ = ["InsertedRow", "execute_upsert", "unique_rows"]
+__all__ = ["ConflictStamp", "InsertedRow", "execute_upsert", "has_unique_key", "unique_rows"]
 
 
 class InsertedRow(NamedTuple):
@@ -32,12 +33,19 @@ class InsertedRow(NamedTuple):
     inserted: bool
 
 
-# The next microsecond after a column, in each database's words; SQLite's is the function that Django registers.
-_NEXT: Final = {
-    "postgresql": "{column} + interval '1 microsecond'",
-    "mysql": "{column} + INTERVAL 1 MICROSECOND",
-    "sqlite": "django_format_dtdelta('+', {column}, 1)",
-}
+class ConflictStamp(NamedTuple):
+    """
+    The ``updated_at`` of the rows that an upsert updates, another one than that of the rows it inserts.
+
+    Attributes:
+        reading: The statement's reading.
+        guarded: Whether an existing row's stamp must strictly increase.
+        sent_wins: Whether the stamp that was sent is written where it is not the reading itself.
+    """
+
+    reading: datetime
+    guarded: bool
+    sent_wins: bool
 
 
 def execute_upsert(
@@ -46,7 +54,7 @@ def execute_upsert(
     fields: Sequence[Field[Any, Any]],
     returning: Sequence[Field[Any, Any]],
     *,
-    guarded: bool,
+    stamp: ConflictStamp | None,
     using: str,
     raw: bool = False,
     **conflict: Any,
@@ -58,9 +66,10 @@ def execute_upsert(
         model: The rows' model.
         objs: The instances.
         fields: The columns to insert.
-        returning: The columns to return, of inserted and updated rows; ignored rows return nothing.
-        guarded: Whether an existing row's ``updated_at`` must strictly increase. Django can only write
-            ``updated_at = EXCLUDED.updated_at``, so that assignment is rewritten.
+        returning: The columns to return, of inserted and updated rows, the primary key first; ignored rows return
+            nothing.
+        stamp: What existing rows get. Django can only write ``updated_at = EXCLUDED.updated_at``, so that assignment
+            is rewritten.
         using: The database alias.
         raw: As Django's ``_insert``.
         conflict: ``on_conflict``, ``update_fields`` and ``unique_fields``, as Django's ``_insert``.
@@ -71,23 +80,40 @@ def execute_upsert(
     compiler.returning_fields = returning
     rows: list[tuple[Any, ...]] = []
     with connections[using].cursor() as cursor:
-        for sql, params in compiler.as_sql():
-            cursor.execute(_guard(sql, model, using) if guarded else sql, params)
-            rows += cursor.fetchall()
+        for plain, sent in compiler.as_sql():
+            sql, params = (plain, sent) if stamp is None else _restamp(plain, sent, stamp, model, using)
+            cursor.execute(sql, params)
+            rows += cursor.fetchall() if returning else []
     columns = [field.get_col(model._meta.db_table) for field in returning]
     converters = compiler.get_converters(columns)
-    return [tuple(row) for row in (compiler.apply_converters(rows, converters) if converters else rows)]
+    size = len(model._meta.pk_fields)
+    found = (tuple(row) for row in (compiler.apply_converters(rows, converters) if converters else rows))
+    return [(row[0] if size == 1 else row[:size], *row[size:]) for row in found]
 
 
-def _guard(sql: str, model: type[BaseTimestampEntity], using: str) -> str:
+def _restamp(
+    sql: str, params: Sequence[Any], stamp: ConflictStamp, model: type[BaseTimestampEntity], using: str
+) -> tuple[str, Sequence[Any]]:
+    """Let the conflict clause assign the stamp; nothing that comes after it has parameters."""
     connection = connections[using]
     quote = connection.ops.quote_name
-    updated_at = quote(model._meta.get_field(UPDATED_AT).column)
-    column = f"{quote(model._meta.db_table)}.{updated_at}"
-    assignment = re.compile(re.escape(updated_at) + r" = ((?:EXCLUDED|new)\.\S+?|VALUES?\(\S+?\))(?=,|\s|$)")
-    following = _NEXT[connection.vendor].format(column=column)
-    guarded = rf"{updated_at} = CASE WHEN {column} >= \1 THEN {following} ELSE \1 END"
-    return assignment.sub(lambda match: match.expand(guarded), sql)
+    field: Any = model._meta.get_field(UPDATED_AT)
+    column = f"{quote(model._meta.db_table)}.{quote(field.column)}"
+    assignment = re.compile(
+        rf"{re.escape(quote(field.column))} = (?P<sent>(?:EXCLUDED|new)\.\S+?|VALUES?\(\S+?\))(?=,|\s|$)"
+    )
+
+    def assign(match: re.Match[str]) -> str:
+        otherwise = match["sent"] if stamp.sent_wins else "%s"
+        if not stamp.guarded:
+            return f"{quote(field.column)} = {otherwise}"
+        limits = f"{match['sent']} = %s AND " if stamp.sent_wins else ""
+        following_stamp = following(column, connection)
+        return f"{quote(field.column)} = CASE WHEN {limits}{column} >= %s THEN {following_stamp} ELSE {otherwise} END"
+
+    restamped = assignment.sub(assign, sql)
+    added = restamped.count("%s") - sql.count("%s")
+    return restamped, (*params, *[field.get_db_prep_save(stamp.reading, connection)] * added)
 
 
 def unique_rows(
@@ -96,22 +122,27 @@ def unique_rows(
     """
     Return the stamps of the rows that share a unique key with one of the instances, by primary key.
 
-    For a database without RETURNING. Locks the rows where asked to.
+    Locks the rows where asked to.
     """
     found: dict[Any, tuple[datetime, datetime]] = {}
     rows_of = model._base_manager.using(using).order_by("pk")
     rows_of = rows_of.select_for_update() if lock else rows_of
     for names in _unique_sets(model):
-        conditions = [
-            Q(**values)
-            for entity in entities
-            if None not in (values := {name: getattr(entity, name) for name in names}).values()
-        ]
+        conditions = [Q(**values) for entity in entities if None not in (values := _values(entity, names)).values()]
         for start in range(0, len(conditions), 200):
             matching = rows_of.filter(reduce(or_, conditions[start : start + 200]))
             for key, created_at, updated_at in matching.values_list("pk", CREATED_AT, UPDATED_AT):
                 found[key] = (created_at, updated_at)
     return found
+
+
+def has_unique_key(model: type[BaseTimestampEntity], entity: Any) -> bool:
+    """Say whether one of the row's unique keys is known before it is inserted."""
+    return any(None not in _values(entity, names).values() for names in _unique_sets(model))
+
+
+def _values(entity: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(entity, name) for name in names}
 
 
 def _unique_sets(model: type[BaseTimestampEntity]) -> list[tuple[str, ...]]:

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
 from django_clean_timestamps.unit_of_work.unit import peek_unit
@@ -25,11 +24,17 @@ class write_block:  # noqa: N801 - used as a verb
     __slots__ = ("_atomic", "connection")
 
     def __init__(self, using: str) -> None:
-        self.connection: BaseDatabaseWrapper = connections[using]
-        self._atomic = Atomic(using, savepoint=False, durable=False)
+        self.connection: Any = connections[using]
+        blocks = self.connection.atomic_blocks
+        # Inside a block of the caller's there is nothing to open: it is enough that an error breaks that one. The
+        # blocks of a TestCase do not count, the end of a lone write stands for COMMIT there.
+        inside = bool(blocks) and not blocks[-1]._from_testcase
+        self._atomic = None if inside else Atomic(using, savepoint=False, durable=False)
 
     def __enter__(self) -> Self:
-        connection: Any = self.connection
+        connection = self.connection
+        if self._atomic is None:
+            return self
         if connection.vendor == "sqlite" and not connection.in_atomic_block and connection.autocommit:
             _enter_immediate(connection, self._atomic)
         else:
@@ -39,6 +44,11 @@ class write_block:  # noqa: N801 - used as a verb
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._atomic is None:
+            if error is not None:
+                self.connection.needs_rollback = True
+                self.connection.rollback_exc = error
+            return
         self._atomic.__exit__(kind, error, trace)
         if error is None and (unit := peek_unit(self.connection)) is not None:
             unit.end_block()

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from django.db import connections
+
 from django_clean_timestamps.events import TimestampEvent
+from django_clean_timestamps.unit_of_work.seam import UNIT_ATTRIBUTE
 
 __all__ = ["capture", "is_capturing", "open_captures"]
 
@@ -35,3 +38,7 @@ def capture() -> Iterator[list[TimestampEvent]]:
         yield captured
     finally:
         _captures.reset(token)
+        for connection in connections.all(initialized_only=True):
+            if (unit := connection.__dict__.get(UNIT_ATTRIBUTE)) is not None:
+                # A connection that was closed in its transaction told nobody.
+                unit.notice_rollback()

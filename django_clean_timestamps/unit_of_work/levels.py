@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_clean_timestamps.events import TimestampEvent
 
-__all__ = ["Entry", "Errand", "Level", "Marker"]
+__all__ = ["Entry", "Errand", "Level", "Marker", "take_errands"]
 
 Errand = Callable[[BaseDatabaseWrapper, Sequence[Any]], None]
 """Work to be done once before COMMIT, given all the items that were enlisted for it."""
@@ -75,15 +75,26 @@ class Level:
     def merge_into(self, outer: Level) -> None:
         """Hand everything to the level around, when the savepoint ends well."""
         self.merged_into = outer
+        self.marker.levels.remove(self)
         outer.written += self.written
         outer.pending += self.pending
         outer.errands.update(self.errands)
         self.pending, self.written, self.errands = [], [], {}
 
     def drop(self) -> None:
-        """Take everything back. The pending events stay, for a marker that Django calls although the seam is gone."""
+        """Take everything back, after a rollback."""
+        self.lose()
+        self.marker.levels.remove(self)
+
+    def lose(self) -> None:
+        """
+        Take everything back, as it seems: the connection's callbacks were replaced while the seam was gone.
+
+        The marker keeps what is pending. If that was a COMMIT and not the end of the connection, Django will call it.
+        """
         self.alive = False
-        for entry in (*self.written, *self.pending):
+        # The newest first: it stands at the end of the lists that are searched from there.
+        for entry in reversed((*self.written, *self.pending)):
             entry.leave_captures()
 
     def mark_written(self, number: int) -> None:
@@ -139,3 +150,13 @@ class Marker:
 
     def __call__(self) -> None:
         self._call(self)
+
+
+def take_errands(levels: Sequence[Level]) -> dict[Errand, dict[Hashable, Any]]:
+    """Return the items of each errand by key, the latest of each, and leave the levels without."""
+    due: dict[Errand, dict[Hashable, Any]] = {}
+    for level in levels:
+        for (errand, key), item in level.errands.items():
+            due.setdefault(errand, {})[key] = item
+        level.errands = {}
+    return due

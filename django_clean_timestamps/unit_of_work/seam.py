@@ -9,11 +9,15 @@ The methods are put on each connection object at its first event; a project that
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import MethodType
 from typing import Any, Final, Protocol
 
-__all__ = ["UNIT_ATTRIBUTE", "UnitOfWorkMixin", "install"]
+from django.db import connections
+from django.utils.connection import ConnectionProxy
+
+__all__ = ["UNIT_ATTRIBUTE", "UnitOfWorkMixin", "behind_proxy", "install"]
 
 UNIT_ATTRIBUTE: Final = "_clean_timestamps_unit"
 
@@ -28,7 +32,7 @@ class _Unit(Protocol):
     def rolled_back(self) -> None: ...
     def savepoint_released(self, number: int) -> None: ...
     def savepoint_rolled_back(self, number: int) -> None: ...
-    def has_pending(self) -> bool: ...
+    def has_events(self) -> bool: ...
 
 
 def _commit(connection: Any, original: Original) -> None:
@@ -39,27 +43,59 @@ def _commit(connection: Any, original: Original) -> None:
     # What Django checks first must fail before anything is written.
     connection.validate_thread_sharing()
     connection.validate_no_atomic_block()
-    try:
-        unit.finish()
-        original()
-    except BaseException:
-        # Django rolls back after a DatabaseError only; after anything else it would go back to autocommit, which
-        # commits the rows without their events on SQLite and MariaDB.
-        _roll_back_or_close(connection)
-        raise
-    unit.committed()
+    _finish_and(connection, unit, original)
 
 
 def _rollback(connection: Any, original: Original) -> None:
-    original()
-    if (unit := _unit_of(connection)) is not None:
+    unit = _unit_of(connection)
+    if unit is None:
+        original()
+        return
+    connection.validate_thread_sharing()
+    connection.validate_no_atomic_block()
+    try:
+        original()
+    finally:
+        # Where that failed, Django closes the connection.
         unit.rolled_back()
 
 
 def _savepoint_commit(connection: Any, original: Original, sid: str | None) -> None:
+    unit, number = _unit_of(connection), _number_of(sid)
+    if unit is None or number is None:
+        original(sid)
+        return
+    may_commit = _release_may_commit(connection)
+    if may_commit:
+        _finish_before_release(connection, unit, sid)
     original(sid)
-    if (unit := _unit_of(connection)) is not None and (number := _number_of(sid)) is not None:
-        unit.savepoint_released(number)
+    unit.savepoint_released(number)
+    if may_commit and not connection.connection.in_transaction:
+        unit.committed()
+
+
+def _release_may_commit(connection: Any) -> bool:
+    """
+    Say whether the end of a savepoint can be a COMMIT.
+
+    SQLite begins a transaction with a savepoint where none is open, as in manual mode, and commits with its release.
+    """
+    if connection.vendor != "sqlite" or connection.connection is None:
+        return False
+    return connection.connection.isolation_level is not None
+
+
+def _finish_before_release(connection: Any, unit: _Unit, sid: str | None) -> None:
+    # atomic() has taken the savepoint off already, and would take the end of a block in here for its own.
+    connection.savepoint_ids.append(sid)
+    try:
+        unit.finish()
+    except BaseException:
+        connection.needs_rollback = False
+        connection.savepoint_rollback(sid)
+        raise
+    finally:
+        connection.savepoint_ids.pop()
 
 
 def _savepoint_rollback(connection: Any, original: Original, sid: str | None) -> None:
@@ -70,15 +106,22 @@ def _savepoint_rollback(connection: Any, original: Original, sid: str | None) ->
 
 def _set_autocommit(connection: Any, original: Original, autocommit: bool, *args: Any, **kwargs: Any) -> None:
     unit = _unit_of(connection)
-    if unit is None or not autocommit or connection.autocommit or not unit.has_pending():
+    if unit is None or not autocommit or connection.autocommit or not unit.has_events():
         original(autocommit, *args, **kwargs)
         return
     # Leaving manual mode commits by itself on MariaDB and SQLite.
+    connection.validate_thread_sharing()
     connection.validate_no_atomic_block()
+    _finish_and(connection, unit, partial(original, autocommit, *args, **kwargs))
+
+
+def _finish_and(connection: Any, unit: _Unit, commit: Callable[[], None]) -> None:
     try:
         unit.finish()
-        original(autocommit, *args, **kwargs)
+        commit()
     except BaseException:
+        # Django rolls back after a DatabaseError only; after anything else it would go back to autocommit, which
+        # commits the rows without their events on SQLite and MariaDB.
         _roll_back_or_close(connection)
         raise
     unit.committed()
@@ -98,7 +141,8 @@ def _roll_back_or_close(connection: Any) -> None:
     try:
         connection.rollback()
     except BaseException:  # noqa: BLE001 - the error that led here is the one to raise
-        connection.close()
+        with suppress(Exception):
+            connection.close()
 
 
 _TOLD: Final[dict[str, Callable[..., None]]] = {
@@ -130,6 +174,11 @@ def install(connection: Any) -> None:
         return
     for name, method in _METHODS.items():
         setattr(connection, name, MethodType(method, connection))
+
+
+def behind_proxy(connection: Any) -> Any:
+    """Return the connection itself where ``django.db.connection`` was given, which only passes calls on."""
+    return connections[connection.alias] if isinstance(connection, ConnectionProxy) else connection
 
 
 class UnitOfWorkMixin:

@@ -14,7 +14,7 @@ from django_clean_timestamps.events import TimestampEvent
 from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.unit_of_work import seam
 from django_clean_timestamps.unit_of_work.capture import open_captures
-from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker
+from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker, take_errands
 from django_clean_timestamps.unit_of_work.writer import get_writer
 
 __all__ = ["UnitOfWork", "get_unit", "peek_unit", "write_pending"]
@@ -30,6 +30,7 @@ MAX_ROUNDS: Final = 100
 
 def get_unit(connection: BaseDatabaseWrapper) -> UnitOfWork:
     """Return the connection's unit of work, made and its seam installed at the first call."""
+    connection = seam.behind_proxy(connection)
     seam.install(connection)
     unit = connection.__dict__.get(seam.UNIT_ATTRIBUTE)
     if unit is None:
@@ -39,7 +40,7 @@ def get_unit(connection: BaseDatabaseWrapper) -> UnitOfWork:
 
 def peek_unit(connection: BaseDatabaseWrapper) -> UnitOfWork | None:
     """Return the connection's unit of work if it has one."""
-    return connection.__dict__.get(seam.UNIT_ATTRIBUTE)
+    return seam.behind_proxy(connection).__dict__.get(seam.UNIT_ATTRIBUTE)
 
 
 def write_pending(connection: BaseDatabaseWrapper) -> None:
@@ -57,10 +58,22 @@ class UnitOfWork:
     savepoints in ``savepoint_ids`` are not enough: those set by ``transaction.savepoint()`` are not among them.
     """
 
-    __slots__ = ("_base", "_callbacks", "_levels", "_markers", "_open", "_seen_state", "connection", "generation")
+    __slots__ = (
+        "_base",
+        "_callbacks",
+        "_failed_under",
+        "_is_finishing",
+        "_levels",
+        "_markers",
+        "_open",
+        "_seen_state",
+        "connection",
+        "generation",
+    )
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection: Any = connection
+        self._is_finishing = False
         self.generation = 0
         self._begin()
 
@@ -72,6 +85,7 @@ class UnitOfWork:
         self._open: list[int] = []
         self._base: int = self.connection.savepoint_state
         self._seen_state = self._base
+        self._failed_under: int | None = None
 
     # What is recorded.
 
@@ -90,16 +104,21 @@ class UnitOfWork:
 
     def is_current(self, generation: int) -> bool:
         """Say whether the transaction of that generation is still open."""
-        self._notice_rollback()
+        self.notice_rollback()
         return generation == self.generation
 
     def has_pending(self) -> bool:
         """Say whether anything waits for COMMIT."""
-        self._notice_rollback()
+        self.notice_rollback()
         return any(level.pending or level.errands for level in self._levels)
 
+    def has_events(self) -> bool:
+        """Say whether anything was recorded, written early or not."""
+        self.notice_rollback()
+        return bool(self._levels)
+
     def _current_level(self) -> Level:
-        self._notice_rollback()
+        self.notice_rollback()
         self._notice_savepoints()
         number = self._open[-1] if self._open else 0
         if self._levels and self._levels[-1].number == number:
@@ -125,36 +144,53 @@ class UnitOfWork:
         Receivers and errands may bring new ones.
 
         Raises:
-            UnitOfWorkError: They did so a hundred times over.
+            UnitOfWorkError: They did so a hundred times over, or marked the transaction for rollback; or the writer
+                failed earlier.
         """
-        if not self.has_pending():
+        has_pending = self.has_pending()
+        self._refuse_after_failure()
+        if self._is_finishing or not has_pending:
             return
-        with transaction.atomic(using=self.connection.alias, savepoint=False):
-            for _ in range(MAX_ROUNDS):
-                self.run_errands()
-                self.write_events()
-                if not self.has_pending():
-                    return
-            raise UnitOfWorkError(
-                f"The transaction on {self.connection.alias!r} still brought new events after {MAX_ROUNDS} rounds "
-                "before COMMIT; look for a receiver or a writer that writes entities each time it is called"
-            )
+        self._is_finishing = True
+        try:
+            with transaction.atomic(using=self.connection.alias, savepoint=False):
+                self._finish()
+        finally:
+            self._is_finishing = False
+
+    def _finish(self) -> None:
+        for _ in range(MAX_ROUNDS):
+            self.run_errands()
+            self.write_events()
+            if self.connection.needs_rollback:
+                # Django looks at the flag when a block ends, and that is past.
+                raise UnitOfWorkError(
+                    f"The transaction on {self.connection.alias!r} was marked for rollback while its events were "
+                    "written; look for a receiver or a writer that swallows a database error without an atomic() "
+                    "of its own"
+                )
+            if not self.has_pending():
+                return
+        raise UnitOfWorkError(
+            f"The transaction on {self.connection.alias!r} still brought new events after {MAX_ROUNDS} rounds "
+            "before COMMIT; look for a receiver or a writer that writes entities each time it is called"
+        )
 
     def committed(self) -> None:
         """Forget the transaction; Django keeps callbacks after a manual commit, so the markers are removed."""
-        if self._levels or self._markers:
+        if self._markers:
             self._callbacks[:] = [entry for entry in self._callbacks if not isinstance(entry[1], Marker)]
-            self._begin()
+        self._begin()
 
     def rolled_back(self) -> None:
         """Drop everything."""
-        for level in self._levels:
+        for level in reversed(self._levels):
             level.drop()
         self._begin()
 
     def savepoint_released(self, number: int) -> None:
         """Hand what was recorded under an ended savepoint to the level around it."""
-        self._notice_rollback()
+        self.notice_rollback()
         self._notice_savepoints()
         while self._open and self._open[-1] >= number:
             self._open.pop()
@@ -168,6 +204,8 @@ class UnitOfWork:
                 level.merge_into(target)
         for level in self._levels:
             level.release_written(outer)
+        if self._failed_under is not None:
+            self._failed_under = min(self._failed_under, outer)
         self.end_block()
 
     def savepoint_rolled_back(self, number: int) -> None:
@@ -181,7 +219,9 @@ class UnitOfWork:
             self._levels.pop().drop()
         for level in self._levels:
             level.unwrite(number)
-        self._adopt_callbacks()
+        if self._failed_under is not None and self._failed_under >= number:
+            self._failed_under = None
+        self.notice_rollback()
 
     def end_block(self) -> None:
         """
@@ -197,29 +237,44 @@ class UnitOfWork:
 
     def run_errands(self) -> None:
         """Run every errand with its items; those that come of it too."""
-        self._notice_rollback()
+        self.notice_rollback()
         for _ in range(MAX_ROUNDS):
-            due: dict[Errand, list[Any]] = {}
-            for level in self._levels:
-                for (errand, _key), item in level.errands.items():
-                    due.setdefault(errand, []).append(item)
-                level.errands = {}
+            due = take_errands(self._levels)
             if not due:
                 return
             for errand, items in due.items():
-                errand(self.connection, items)
+                errand(self.connection, list(items.values()))
 
     def write_events(self) -> None:
-        """Hand the pending events to the writer, in order, inside the transaction."""
-        self._notice_rollback()
+        """
+        Hand the pending events to the writer, in order, inside the transaction.
+
+        Raises:
+            UnitOfWorkError: The writer failed earlier, and that was not rolled back.
+        """
+        self.notice_rollback()
         self._notice_savepoints()
         pending = [entry for level in self._levels for entry in level.pending]
         if not pending:
             return
-        self._write(pending)
+        self._refuse_after_failure()
         innermost = self._open[-1] if self._open else 0
+        # Marked first: what the writer itself records is not among them.
         for level in self._levels:
             level.mark_written(innermost)
+        try:
+            self._write(pending)
+        except BaseException:
+            self._failed_under = innermost
+            raise
+
+    def _refuse_after_failure(self) -> None:
+        """A writer that failed may have written some of its events."""
+        if self._failed_under is not None:
+            raise UnitOfWorkError(
+                f"The writer failed in the transaction on {self.connection.alias!r} and the error was caught; "
+                "roll back, or back to a savepoint that was set before"
+            )
 
     def _write(self, entries: list[Entry]) -> None:
         writer = get_writer()
@@ -231,17 +286,20 @@ class UnitOfWork:
     def _notice_savepoints(self) -> None:
         """Learn of savepoints that were set since the last look."""
         state = self.connection.savepoint_state
+        if state < self._seen_state:
+            # transaction.clean_savepoints() counts anew.
+            self._base = self._seen_state = 0
         if state != self._seen_state:
             self._open.extend(range(self._seen_state + 1, state + 1))
             self._seen_state = state
 
-    def _notice_rollback(self) -> None:
+    def notice_rollback(self) -> None:
         """Learn of a rollback that the seam did not see (``close()``, say): Django then replaces its list."""
         if self._callbacks is not self.connection.run_on_commit:
             alive = {id(call) for _, call, _ in self.connection.run_on_commit}
             for level in self._levels:
                 if id(level.marker) not in alive:
-                    level.drop()
+                    level.lose()
             self._levels = [level for level in self._levels if level.alive]
             self._adopt_callbacks()
             if not self._levels:
@@ -281,8 +339,9 @@ class UnitOfWork:
             self.connection.alias,
         )
         with transaction.atomic(using=self.connection.alias):
+            due = take_errands(marker.levels)
             for level in marker.levels:
-                for (errand, _key), item in level.errands.items():
-                    errand(self.connection, [item])
-                level.errands, level.pending = {}, []
+                level.pending = []
             self._write(late)
+            for errand, items in due.items():
+                errand(self.connection, list(items.values()))

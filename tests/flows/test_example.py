@@ -220,7 +220,8 @@ def test_a_seeded_project_is_as_young_as_its_youngest_comment() -> None:
 def test_the_demos_check_passes(tmp_path: Path) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the demo's check brings its own SQLite database")
-    environment = os.environ | {"EXAMPLE_DATA_DIR": str(tmp_path)}
+    search_path = os.pathsep.join([str(EXAMPLE.parent), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"EXAMPLE_DATA_DIR": str(tmp_path), "PYTHONPATH": search_path}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     completed = subprocess.run(
         [sys.executable, "manage.py", "demo", "--check", "--limit", "520"],

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -21,7 +22,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from django_clean_timestamps.testing import capture_events
 
 from codebase.history.edits import Commit, HistoryError
 from codebase.history.git import GitHistory
@@ -34,6 +34,7 @@ from django_clean_timestamps.signals import (
     timestamp_deleted,
     timestamp_updated,
 )
+from django_clean_timestamps.testing import capture_events
 
 CHECKPOINTS = BUNDLED_HISTORY.with_name("celery_checkpoints.tsv")
 FILE_LABEL = "codebase.sourcefile"
@@ -155,7 +156,7 @@ def test_the_bundled_history_agrees_with_git_and_with_each_files_own_edits() -> 
 
 
 # A COMMIT waits for the disk on a server; 7,845 of them would be most of this test's time.
-COMMITS_PER_TRANSACTION = 25
+COMMITS_PER_TRANSACTION = 100
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,7 +187,7 @@ def test_a_replay_that_fails_inside_a_commit_leaves_nothing_of_that_commit(tmp_p
     timestamp_created.connect(refuse, sender=SourceFile)
     try:
         with pytest.raises(RuntimeError, match="refused"):
-            replay(path)
+            replay(path, batch=1)
     finally:
         timestamp_created.disconnect(refuse, sender=SourceFile)
 
@@ -212,7 +213,7 @@ def test_each_edit_carries_its_commit_and_the_repository_is_touched_once_a_commi
         "3 2020-01-03T00:00:00Z 2 D b",
     )
     with capture_events() as events:
-        replay(path)
+        replay(path, batch=1)
 
     told = [(event.entity_type, event.event_type, event.occurred_at.day, event.reason, event.actor) for event in events]
     assert told == [
@@ -338,6 +339,7 @@ GOOD_LINE = "1 2020-01-01T00:00:00Z 1 A a"
         ("1 2020-01-02T00:00:00Z 1 A b", "another time or author"),
         ("1 2020-01-01T00:00:00Z 2 A b", "another time or author"),
     ],
+    ids=itertools.count(1),
 )
 def test_a_malformed_line_is_named_and_nothing_is_written(tmp_path: Path, line: str, message: str) -> None:
     path = write_tsv(tmp_path, GOOD_LINE, line)
@@ -355,6 +357,7 @@ def test_a_malformed_line_is_named_and_nothing_is_written(tmp_path: Path, line: 
         (gzip.compress(b"1\t2020-01-02T00:00:00Z\t1\tA\tb\n")[:-6], "cannot be read"),
         (b"\x1f\x8bno gzip at all", "cannot be read"),
     ],
+    ids=["out of order", "no UTF-8", "empty", "cut off", "no gzip"],
 )
 def test_a_file_that_is_no_history_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.tsv"
@@ -390,7 +393,7 @@ class GitRepository:
         """Run git, a minute later than before, and return what it printed."""
         moment = f"2021-03-04T05:{next(self.minute):02}:00Z"
         environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": os.environ["PATH"],
             "HOME": str(self.path),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_AUTHOR_NAME": "first",

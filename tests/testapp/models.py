@@ -2,12 +2,15 @@
 
 import uuid
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from model_utils import FieldTracker
 
 from django_clean_timestamps.models import (
     BaseTimestampEntity,
+    CreatedAtField,
     TimestampManager,
     TimestampQuerySet,
     UpdatedAtField,
@@ -259,5 +262,132 @@ class Legacy(models.Model):
 
     title = models.CharField(max_length=100, default="")
     amount = models.IntegerField(default=0)
+    seen_at = models.DateTimeField(null=True)
+    day = models.DateField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+
+class Numbered(BaseTimestampEntity):
+    """Its numbers can be shifted in one UPDATE, in the right order."""
+
+    number = models.IntegerField(unique=True)
+
+
+class Tracked(BaseTimestampEntity):
+    """Tracked by django-model-utils."""
+
+    title = models.CharField(max_length=50, default="")
+    seen_at = models.DateTimeField(null=True)
+
+    tracker = FieldTracker()
+
+
+class NoteHistory(models.Model):
+    """A history model that copies the fields of an entity and is none itself."""
+
+    title = models.CharField(max_length=100, default="")
+    created_at = CreatedAtField()
+    updated_at = UpdatedAtField()
+
+
+class LongKey(BaseTimestampEntity):
+    """Its key can be longer than an entity id may be."""
+
+    code = models.CharField(max_length=250, primary_key=True)
+
+
+class Spelled(BaseTimestampEntity):
+    """Has an identity of its own, of any length."""
+
+    name = models.CharField(max_length=250, default="")
+
+    def _get_entity_id(self):
+        return self.name
+
+
+class Asking(BaseTimestampEntity):
+    """Asks whether the row is there before it updates it."""
+
+    name = models.CharField(max_length=50, default="")
+
+    class Meta:
+        select_on_save = True
+
+
+class Document(BaseTimestampEntity):
+    """Writes only what changes, in fields that are hard to compare."""
+
+    data = models.JSONField(default=dict, null=True)
+    number = models.IntegerField(default=0)
+    doubled = models.GeneratedField(
+        expression=F("number") * 2, output_field=models.IntegerField(), db_persist=True
+    )
+
+    skip_unchanged = True
+
+
+class Crate(Box, BaseTimestampEntity):
+    """A multi-table child whose parent is no entity, so that the child's table holds the stamps."""
+
+    weight = models.IntegerField(default=0)
+
+
+class Membership(BaseTimestampEntity):
+    """Unique over two fields, one of them the parent that it touches."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE)
+    user = models.CharField(max_length=50)
+    role = models.CharField(max_length=50, default="")
+    number = models.IntegerField(null=True, unique=True)
+
+    touches = ("project",)
+
+    class Meta:
+        unique_together = [("project", "user")]
+
+
+class Sheep(BaseTimestampEntity):
+    counted_at = models.DateTimeField(null=True)
+
+
+class Lamb(Sheep):
+    """Has times in two tables."""
+
+    shorn_at = models.DateTimeField(null=True)
+
+
+class Ticket(BaseTimestampEntity):
+    """Touches one parent, cascades from another, and has replies, so it is deleted slowly."""
+
+    project = models.ForeignKey(Project, on_delete=models.SET_NULL, null=True, related_name="tickets")
+    box = models.ForeignKey(Box, on_delete=models.CASCADE, null=True)
+    code = models.CharField(max_length=20, default="")
+
+    touches = ("project",)
+
+    def _get_entity_id(self):
+        return f"ticket-{self.code}"
+
+
+class Reply(BaseTimestampEntity):
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="replies")
+
+
+class Labelled(BaseTimestampEntity):
+    """Takes its generic labels along."""
+
+    name = models.CharField(max_length=50, default="")
+    labels = GenericRelation("testapp.Label")
+
+
+class Label(BaseTimestampEntity):
+    content_type = models.ForeignKey("contenttypes.ContentType", on_delete=models.CASCADE, db_constraint=False)
+    object_id = models.BigIntegerField()
+    target = GenericForeignKey("content_type", "object_id")
+
+
+class Embassy(BaseTimestampEntity):
+    """Holds its country back."""
+
+    country = models.ForeignKey(Country, on_delete=models.PROTECT)

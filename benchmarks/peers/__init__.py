@@ -1,0 +1,1 @@
+"""The same writes through other packages; an app of its own, installed by ``--peers`` alone."""

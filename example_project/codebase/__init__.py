@@ -1,0 +1,1 @@
+"""Repositories and their files, fed with the edit history of a real repository."""

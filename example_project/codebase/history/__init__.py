@@ -1,0 +1,1 @@
+"""Edit histories, and their replay through the entities."""

@@ -1,0 +1,1 @@
+"""The demonstration: everything in one command, and a check that it works."""

@@ -1,0 +1,1 @@
+"""A small task tracker: projects, their tasks, and comments on them."""

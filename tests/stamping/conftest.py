@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_clean_timestamps.testing import FakeClock
+from tests.stamping.audience import Audience
+from tests.stamping.standing_clock import clock as standing_clock
+
+
+@pytest.fixture
+def clock(settings) -> Iterator[FakeClock]:
+    """A clock that stands at 2026-01-01 until the test moves it."""
+    start = standing_clock.now
+    settings.CLEAN_TIMESTAMPS = {"CLOCK": "tests.stamping.standing_clock.clock"}
+    yield standing_clock
+    standing_clock.set(start)
+
+
+@pytest.fixture(params=["nobody", "captured", "received"])
+def audience(request, monkeypatch) -> Audience:
+    """Who listens: the test runs once for each."""
+    return Audience(request.param, monkeypatch)
+
+
+@pytest.fixture
+def queries():
+    """Return a context that collects the statements of its block, without savepoints and blocks."""
+
+    class Statements(CaptureQueriesContext):
+        @property
+        def texts(self) -> list[str]:
+            ignored = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+            return [query["sql"] for query in self.captured_queries if not query["sql"].startswith(ignored)]
+
+        def starting(self, word: str) -> list[str]:
+            return [text for text in self.texts if text.startswith(word)]
+
+    return lambda: Statements(connection)
