@@ -46,7 +46,7 @@ bench: $(DEV_STAMP) ## Ours beside plain auto_now, as ratios
 
 clean: ## Remove the environments, caches and databases that these targets made
 	rm -rf .venv .nox .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
-	rm -f example_project/*.sqlite3 example_project/*.sqlite3-*
+	rm -rf example_project/var
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEV_STAMP): pyproject.toml | $(BIN)/python

@@ -221,7 +221,6 @@ def _in_one_transaction(write: Write, model: type[Model], given: Any, clock: Clo
         Scratch.objects.update(number=F("number") + 1)
         start = clock()
         write.run(model, given)
-        # The connection itself: a unit of work is not found through the proxy ``django.db.connection``.
         write_pending(connections[DEFAULT_DB_ALIAS])
         return clock() - start
 

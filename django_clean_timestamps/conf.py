@@ -73,6 +73,8 @@ KEYS: Final = {field.name.upper(): field for field in dataclasses.fields(Setting
 
 _DEFAULTS: Final = Settings()
 _current: tuple[object, Settings] = (None, _DEFAULTS)
+_without: object = None
+"""The project's settings where they have no ``CLEAN_TIMESTAMPS``: asking them in vain costs as much as an event."""
 
 
 def get_settings() -> Settings:
@@ -84,8 +86,12 @@ def get_settings() -> Settings:
     Raises:
         InvalidSettingError: A key is unknown or its value unusable. System checks name all of them at once.
     """
-    global _current
+    global _current, _without
+    project: Any = object.__getattribute__(django_settings, "_wrapped")
+    if project is _without and SETTING_NAME not in project.__dict__:
+        return _DEFAULTS
     raw = getattr(django_settings, SETTING_NAME, None)
+    _without = object.__getattribute__(django_settings, "_wrapped") if raw is None else None
     known, parsed = _current
     if raw is known:
         return parsed
@@ -203,8 +209,8 @@ def _choice(*choices: str) -> Validator:
 def _backoff(value: object) -> str:
     wanted = "two numbers of seconds, the first wait and the longest, 0 < first <= longest"
     match value:
-        case (first, longest) if _is_number(first) and _is_number(longest) and 0 < first <= longest < math.inf:
-            return ""
+        case (int() | float() as first, int() | float() as longest) if 0 < first <= longest < math.inf:
+            return "" if _is_number(first) and _is_number(longest) else wanted
     return wanted
 
 

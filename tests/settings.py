@@ -68,6 +68,10 @@ INSTALLED_APPS = [
     "django_clean_timestamps",
     "tests.testapp",
     "tests.otherapp",
+    # The example project, whose replay is tested on every database.
+    "tracker",
+    "codebase",
+    "demo",
     *(["tests.besideapp"] if (HERE / "besideapp").is_dir() else []),
     *installed("rest_framework", "import_export", "reversion", "simple_history", "polymorphic", "ordered_model"),
     # The plain configuration, and after Django's admin: the default one would replace the site of every test.

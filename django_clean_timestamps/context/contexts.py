@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
@@ -19,13 +20,13 @@ __all__ = ["no_touching", "preserve_timestamps", "stamped_at", "timestamp_contex
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-class _Context:
+class _Context(ABC):
     """A change of the frame, entered and left as often as wanted."""
 
     __slots__ = ()
 
-    def _change(self, frame: Frame) -> Frame:
-        raise NotImplementedError
+    @abstractmethod
+    def _change(self, frame: Frame) -> Frame: ...
 
     def __enter__(self) -> Self:
         enter_frame(self, self._change)
@@ -77,8 +78,11 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
             reason=frame.reason if self._reason is None else self._reason,
             actor=frame.actor if self._actor is None else self._actor,
             correlation_id=frame.correlation_id if self._correlation_id is None else self._correlation_id,
-            metadata=MappingProxyType({**(frame.metadata or {}), **self._metadata}) if self._metadata else frame.metadata,
+            metadata=self._joined(frame.metadata),
         )
+
+    def _joined(self, outer: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return MappingProxyType({**(outer or {}), **self._metadata}) if self._metadata else outer
 
 
 class stamped_at(_Context):  # noqa: N801 - used as a verb

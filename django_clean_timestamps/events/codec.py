@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -94,9 +93,14 @@ _BY_NAME: Final[dict[str, Converter]] = {
 }
 
 
-@cache
+_of_kind: Final[dict[type[TimestampEvent], dict[str, Converter]]] = {}
+
+
 def _converters(kind: type[TimestampEvent]) -> dict[str, Converter]:
-    converters = {}
+    converters = _of_kind.get(kind)
+    if converters is not None:
+        return converters
+    converters = _of_kind[kind] = {}
     for field in dataclasses.fields(kind):
         is_time = field.name.endswith(("_at", "_timestamp"))
         converters[field.name] = _BY_NAME.get(field.name, _AS_TIME if is_time else _AS_TEXT)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db.models import Model
+
+from django_clean_timestamps.stamping.per_class import per_class
 
 __all__ = ["given_stamp", "loaded_parents", "loaded_stamp", "normalised", "remember", "remember_row", "remember_stamp"]
 
@@ -83,7 +85,7 @@ def remember_stamp(instance: Model, name: str) -> None:
 
 def remember_row(instance: Any, field_names: Sequence[str], values: Sequence[Any]) -> None:
     """Do the same for an instance made from a row, without a look at its ``__dict__``."""
-    positions = instance._row_positions()
+    positions = _row_positions(type(instance))
     if len(values) == positions.total:
         instance._loaded_created_at = values[positions.created_at]
         instance._loaded_updated_at = values[positions.updated_at]
@@ -97,3 +99,21 @@ def remember_row(instance: Any, field_names: Sequence[str], values: Sequence[Any
     parents = instance._parent_attnames()
     if parents and all(name in row for name in parents):
         instance._loaded_parents = tuple(row[name] for name in parents)
+
+
+class _RowPositions(NamedTuple):
+    total: int
+    created_at: int
+    updated_at: int
+    parents: tuple[int, ...]
+
+
+@per_class
+def _row_positions(model: Any) -> _RowPositions:
+    names = [field.attname for field in model._meta.concrete_fields]
+    return _RowPositions(
+        total=len(names),
+        created_at=names.index("created_at"),
+        updated_at=names.index("updated_at"),
+        parents=tuple(names.index(name) for name in model._parent_attnames()),
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from asgiref.sync import sync_to_async
 from django.db import models, router
 
-from django_clean_timestamps.clocks import read_clock
 from django_clean_timestamps.events import TimestampEvent
-from django_clean_timestamps.stamping.baseline import loaded_stamp, remember, remember_row
+from django_clean_timestamps.stamping.ages import TimestampDict, describe_times, seconds_since
+from django_clean_timestamps.stamping.baseline import remember, remember_row
 from django_clean_timestamps.stamping.deletion import (
     describe_deletion,
     hears_deletions,
@@ -20,7 +20,6 @@ from django_clean_timestamps.stamping.deletion import (
 )
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, CreatedAtField, UpdatedAtField
 from django_clean_timestamps.stamping.keys import is_key_set, stamped_table
-from django_clean_timestamps.stamping.per_class import per_class
 from django_clean_timestamps.stamping.querysets import TimestampManager
 from django_clean_timestamps.stamping.raw import complete_raw_row
 from django_clean_timestamps.stamping.saving import Save
@@ -34,25 +33,7 @@ from django_clean_timestamps.unit_of_work import Entry, UnitOfWork, write_block
 if TYPE_CHECKING:
     from django.db.models.fields.related import ForeignKey  # noqa: F401
 
-__all__ = ["BaseTimestampEntity", "TimestampDict"]
-
-
-class TimestampDict(TypedDict):
-    """What ``to_timestamp_dict()`` returns: times in ISO 8601, ages in seconds, None where there is no stamp."""
-
-    entity_id: str
-    created_at: str | None
-    updated_at: str | None
-    age_seconds: float | None
-    staleness_seconds: float | None
-    domain_events_count: int
-
-
-class _RowPositions(NamedTuple):
-    total: int
-    created_at: int
-    updated_at: int
-    parents: tuple[int, ...]
+__all__ = ["BaseTimestampEntity"]
 
 
 class BaseTimestampEntity(models.Model):
@@ -84,7 +65,7 @@ class BaseTimestampEntity(models.Model):
     created_at = CreatedAtField()
     updated_at = UpdatedAtField()
 
-    objects: ClassVar[TimestampManager[Self]] = TimestampManager()  # type: ignore[assignment]
+    objects: ClassVar[TimestampManager[Self]] = TimestampManager()
 
     # What stands on an instance beside its fields: class attributes, so that an unsaved one needs none of its own.
     _loaded_created_at: datetime | None
@@ -95,6 +76,13 @@ class BaseTimestampEntity(models.Model):
 
     class Meta:
         abstract = True
+
+    def __getstate__(self) -> Any:
+        """Leave out what belongs to this process's transaction."""
+        state = super().__getstate__()
+        for name in ("_timestamp_events", "_timestamp_save"):
+            state.pop(name, None)
+        return state
 
     # Writing.
 
@@ -242,10 +230,10 @@ class BaseTimestampEntity(models.Model):
             self._timestamp_save.row_written()
         return updated
 
-    def _do_update(
-        self, base_qs: Any, using: str, pk_val: Any, values: Any, update_fields: Any, *args: Any
+    def _do_update(  # type: ignore[override]  # Django 5.2 has one argument less
+        self, base_qs: Any, using: Any, pk_val: Any, values: Any, update_fields: Any, *args: Any
     ) -> Any:
-        call_django = super()._do_update  # type: ignore[misc]
+        call_django: Any = super()._do_update
         if self._timestamp_save is None:
             return call_django(base_qs, using, pk_val, values, update_fields, *args)
         return self._timestamp_save.update_row(call_django, base_qs, using, pk_val, values, update_fields, *args)
@@ -271,10 +259,6 @@ class BaseTimestampEntity(models.Model):
         names = None if fields is None else set(fields)
         super().refresh_from_db(using=using, fields=names, from_queryset=from_queryset)
         remember(self, names)
-
-    @classmethod
-    def _row_positions(cls) -> _RowPositions:
-        return _row_positions(cls)
 
     @classmethod
     def _parent_attnames(cls) -> tuple[str, ...]:
@@ -307,22 +291,15 @@ class BaseTimestampEntity(models.Model):
 
     def get_age_seconds(self) -> float | None:
         """Return how long ago the row was created, in seconds; None where it was not."""
-        return _seconds_since(self.created_at)
+        return seconds_since(self.created_at)
 
     def get_staleness_seconds(self) -> float | None:
         """Return how long ago the row was last written, in seconds; None where it never was."""
-        return _seconds_since(self.updated_at)
+        return seconds_since(self.updated_at)
 
     def to_timestamp_dict(self) -> TimestampDict:
         """Return the id, the stamps and the ages as values that JSON can hold."""
-        return TimestampDict(
-            entity_id=self._get_entity_id(),
-            created_at=_iso(self.created_at),
-            updated_at=_iso(self.updated_at),
-            age_seconds=self.get_age_seconds(),
-            staleness_seconds=self.get_staleness_seconds(),
-            domain_events_count=len(self.get_domain_events()),
-        )
+        return describe_times(self)
 
     def get_domain_events(self) -> list[TimestampEvent]:
         """
@@ -348,32 +325,6 @@ class BaseTimestampEntity(models.Model):
             known[2].append(entry)
         else:
             self._timestamp_events = (unit, unit.generation, [entry])
-
-    def __getstate__(self) -> Any:
-        """Leave out what belongs to this process's transaction."""
-        state = super().__getstate__()
-        for name in ("_timestamp_events", "_timestamp_save"):
-            state.pop(name, None)
-        return state
-
-
-def _seconds_since(stamp: datetime | None) -> float | None:
-    return None if stamp is None else (read_clock() - stamp).total_seconds()
-
-
-def _iso(stamp: datetime | None) -> str | None:
-    return None if stamp is None else stamp.isoformat()
-
-
-@per_class
-def _row_positions(model: type[BaseTimestampEntity]) -> _RowPositions:
-    names = [field.attname for field in model._meta.concrete_fields]
-    return _RowPositions(
-        total=len(names),
-        created_at=names.index(CREATED_AT),
-        updated_at=names.index(UPDATED_AT),
-        parents=tuple(names.index(name) for name in model._parent_attnames()),
-    )
 
 
 # The managers of subclasses are equipped by a receiver in this module; it must be connected before they are made.

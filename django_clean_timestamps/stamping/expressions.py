@@ -32,11 +32,14 @@ def following(column: str, connection: BaseDatabaseWrapper) -> str:
     return _FOLLOWING[connection.vendor].format(column)
 
 
+_TIME: Final = DateTimeField()
+
+
 class _Stamp(Expression):
     """A stamp that depends on the one its row holds."""
 
     def __init__(self, reading: datetime) -> None:
-        super().__init__(output_field=DateTimeField())
+        super().__init__(output_field=_TIME)
         self.reading = reading
         self.column: Any = None
 

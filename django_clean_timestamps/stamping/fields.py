@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,12 +33,13 @@ UPDATED_AT: Final = "updated_at"
 class _StampAttribute(DeferredAttribute):
     """Loads a deferred stamp, and remembers it as loaded, not as given."""
 
-    def fetch_many(self, instances: list[Model]) -> None:
+    def fetch_many(self, instances: Iterable[Model]) -> None:
         """Load it for all instances of one query at once, as Django 6.1 does under ``FETCH_PEERS``."""
         name = self.field.attname
         # A stamp that the caller has set on a peer meanwhile stays a given one.
-        missing = [instance for instance in instances if name not in instance.__dict__]
-        super().fetch_many(instances)  # type: ignore[misc]
+        peers = list(instances)
+        missing = [instance for instance in peers if name not in instance.__dict__]
+        super().fetch_many(peers)
         for instance in missing:
             remember(instance, (name,))
 
@@ -82,7 +83,7 @@ class _StampField(_Mixin):
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
         """Without time zone support the database holds naive UTC; the instance is given aware UTC all the same."""
-        converters: list[Callable[..., Any]] = super().get_db_converters(connection)  # type: ignore[misc]
+        converters: list[Callable[..., Any]] = super().get_db_converters(connection)
         return converters if settings.USE_TZ else [*converters, _attach_utc]
 
     def get_prep_value(self, value: Any) -> Any:

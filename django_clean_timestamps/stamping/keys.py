@@ -33,7 +33,8 @@ def is_new(entity: BaseTimestampEntity, force_insert: Any) -> bool:
     ``force_insert=True`` is about the last of several inherited tables alone.
     """
     table = stamped_table(type(entity))
-    if not any(is_key_set(entity, each) for each in _tables(type(entity))):
+    others = _other_tables(type(entity))
+    if not is_key_set(entity) and not any(is_key_set(entity, each) for each in others):
         return True
     if force_insert:
         forced = force_insert if isinstance(force_insert, tuple) else (entity._meta.concrete_model,)
@@ -56,6 +57,5 @@ def subject_of(entity: BaseTimestampEntity) -> str:
 
 
 @per_class
-def _tables(model: type[Model]) -> tuple[type[Model], ...]:
-    concrete = model._meta.concrete_model or model
-    return (concrete, *concrete._meta.all_parents)
+def _other_tables(model: type[Model]) -> tuple[type[Model], ...]:
+    return tuple((model._meta.concrete_model or model)._meta.all_parents)

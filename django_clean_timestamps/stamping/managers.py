@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+# Its receivers add managers to a class that is prepared: connected before ours, they run before it.
+import model_utils.models  # noqa: F401
 from django.db.models import Model
 from django.db.models.signals import class_prepared
 
@@ -19,9 +21,7 @@ from django_clean_timestamps.stamping.querysets import (
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 
-__all__ = ["BASE_MANAGER_NAME", "equip_managers"]
-
-BASE_MANAGER_NAME: Final = "_timestamp_rows"
+__all__ = ["equip_managers"]
 
 
 def equip_managers(sender: type[Model], **_: Any) -> None:
@@ -29,27 +29,44 @@ def equip_managers(sender: type[Model], **_: Any) -> None:
     Give an entity stamping managers when its class is complete.
 
     Related managers are built from the *class* of the default manager, so the class is changed, not the instance.
-    Django drops ``base_manager_name`` when another base comes first, so it is set here, on every class.
+    Django drops ``base_manager_name`` when another base comes first, so the base manager is set here, on every class
+    that names none itself.
     """
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 
     if not issubclass(sender, BaseTimestampEntity):
         return
-    base_name = sender._meta.original_attrs.get("base_manager_name") or BASE_MANAGER_NAME
-    managers = [manager for manager in sender._meta.managers if manager.name != BASE_MANAGER_NAME]
-    for manager in managers:
-        # All of them become the class's own, in their order, or the base manager would become the default one.
-        _replace(sender, manager.name, _stamping(manager), is_base=manager.name == base_name)
-    _replace(sender, BASE_MANAGER_NAME, TimestampManager(), is_base=base_name == BASE_MANAGER_NAME)
-    sender._meta.base_manager_name = base_name
-    sender._meta._expire_cache()
+    options = sender._meta
+    chosen = options.original_attrs.get("base_manager_name")
+    for manager in options.managers:
+        # All of them become the class's own, in their order: it decides which is the default one.
+        _replace(sender, _stamping(manager), is_base=manager.name == chosen)
+    if chosen is None:
+        _set_base_manager(sender)
+    options._expire_cache()  # type: ignore[attr-defined]
 
 
-def _replace(model: type[BaseTimestampEntity], name: str, manager: Any, *, is_base: bool) -> None:
+def _replace(model: type[BaseTimestampEntity], manager: Any, *, is_base: bool) -> None:
     manager.is_base_manager = is_base
     manager._set_creation_counter()
-    model._meta.local_managers = [own for own in model._meta.local_managers if own.name != name]
-    manager.contribute_to_class(model, name)
+    model._meta.local_managers = [own for own in model._meta.local_managers if own.name != manager.name]
+    manager.contribute_to_class(model, manager.name)
+
+
+def _set_base_manager(model: type[BaseTimestampEntity]) -> None:
+    """
+    Give the model our base manager for good.
+
+    Under a name of its own it would be one of the model's managers, and Django would write it into every migration.
+    So it stands where Django keeps the answer, among the properties that are worked out once, and is left there when
+    these are forgotten.
+    """
+    base: Any = TimestampManager()
+    base.name, base.model, base.auto_created = "_base_manager", model, True
+    base.is_base_manager = True
+    options: Any = model._meta
+    options.FORWARD_PROPERTIES = options.FORWARD_PROPERTIES - {"base_manager"}
+    options.__dict__["base_manager"] = base
 
 
 def _stamping(manager: Any) -> Any:

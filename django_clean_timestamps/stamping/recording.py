@@ -56,7 +56,7 @@ def _concrete(model: type[Model]) -> type[Model]:
 
 def has_audience(model: type[Model], kind: type[TimestampEvent]) -> bool:
     """Say whether anybody wants the values of a bulk write's events: a receiver, or an open capture."""
-    return is_capturing() or _SIGNALS[kind].has_listeners(_concrete(model))  # type: ignore[index]
+    return is_capturing() or _SIGNALS[kind].has_listeners(_concrete(model))
 
 
 def check_identity(entity: BaseTimestampEntity) -> None:
@@ -159,4 +159,4 @@ def _record(connection: BaseDatabaseWrapper, model: type[Model], event: Timestam
     entry = unit.record(event)
     if instance is not None:
         instance._attach_event(unit, entry)
-    _SIGNALS[type(event)].send(sender=_concrete(model), event=event, instance=instance)  # type: ignore[index]
+    _SIGNALS[type(event)].send(sender=_concrete(model), event=event, instance=instance)

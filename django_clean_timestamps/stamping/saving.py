@@ -29,8 +29,8 @@ __all__ = ["Save"]
 _STAMPS: Final = (CREATED_AT, UPDATED_AT)
 
 
-class _UnchangedRow(BaseException):  # noqa: N818 - no error; it must pass Django's "except Exception" by
-    """Ends a ``save()`` that would change nothing, before anything is written."""
+class _UnchangedRow(BaseException):
+    """Ends a ``save()`` that would change nothing, before anything is written; Django must not catch it as an error."""
 
 
 class Save:
@@ -178,7 +178,8 @@ class Save:
             elif self.kept_created is not None:
                 entity.created_at = self.kept_created
         state = entity.__dict__
-        self._created, self._updated = state.get(CREATED_AT), state.get(UPDATED_AT)
+        self._created: Any = state.get(CREATED_AT)
+        self._updated: Any = state.get(UPDATED_AT)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -66,7 +66,7 @@ def update_by_key(
         older_than: The row is left alone unless its ``updated_at`` is earlier than this; None leaves that out.
     """
     query = UpdateQuery(model)
-    query.add_update_fields(values)
+    query.add_update_fields(list(values))
     alias = query.get_initial_alias()
     pk: Any = model._meta.pk
     query.where.add(pk.get_lookup("exact")(pk.get_col(alias), key), AND)
@@ -74,6 +74,7 @@ def update_by_key(
         updated_at: Any = model._meta.get_field(UPDATED_AT)
         query.where.add(updated_at.get_lookup("lt")(updated_at.get_col(alias), older_than), AND)
     return query.get_compiler(using).execute_sql(ROW_COUNT)  # type: ignore[no-any-return]
+
 
 _statements: WeakKeyDictionary[type[Model], dict[tuple[str, tuple[str, ...], bool], str]] = WeakKeyDictionary()
 
@@ -134,7 +135,7 @@ def _stamp_table(
         values.append(values[0])
     with connection.cursor() as cursor:
         cursor.execute(_statement(table, connection, names, guarded=guarded), values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _statement(table: type[Model], connection: BaseDatabaseWrapper, names: tuple[str, ...], *, guarded: bool) -> str:

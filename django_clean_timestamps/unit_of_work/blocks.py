@@ -35,7 +35,7 @@ class write_block:  # noqa: N801 - used as a verb
         connection = self.connection
         if self._atomic is None:
             return self
-        if connection.vendor == "sqlite" and not connection.in_atomic_block and connection.autocommit:
+        if connection.vendor == "sqlite" and not connection.in_atomic_block and connection.get_autocommit():
             _enter_immediate(connection, self._atomic)
         else:
             self._atomic.__enter__()
@@ -56,7 +56,6 @@ class write_block:  # noqa: N801 - used as a verb
 
 def _enter_immediate(connection: Any, atomic: Atomic) -> None:
     """Open the block with BEGIN IMMEDIATE; the mode that the project chose holds again afterwards."""
-    connection.ensure_connection()
     chosen = connection.transaction_mode
     connection.transaction_mode = chosen or "IMMEDIATE"
     try:

@@ -15,6 +15,7 @@ from types import MethodType
 from typing import Any, Final, Protocol
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.connection import ConnectionProxy
 
 __all__ = ["UNIT_ATTRIBUTE", "UnitOfWorkMixin", "behind_proxy", "install"]
@@ -176,7 +177,7 @@ def install(connection: Any) -> None:
         setattr(connection, name, MethodType(method, connection))
 
 
-def behind_proxy(connection: Any) -> Any:
+def behind_proxy(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     """Return the connection itself where ``django.db.connection`` was given, which only passes calls on."""
     return connections[connection.alias] if isinstance(connection, ConnectionProxy) else connection
 

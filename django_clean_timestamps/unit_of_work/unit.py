@@ -32,10 +32,10 @@ def get_unit(connection: BaseDatabaseWrapper) -> UnitOfWork:
     """Return the connection's unit of work, made and its seam installed at the first call."""
     connection = seam.behind_proxy(connection)
     seam.install(connection)
-    unit = connection.__dict__.get(seam.UNIT_ATTRIBUTE)
+    unit: UnitOfWork | None = connection.__dict__.get(seam.UNIT_ATTRIBUTE)
     if unit is None:
         unit = connection.__dict__[seam.UNIT_ATTRIBUTE] = UnitOfWork(connection)
-    return unit  # type: ignore[no-any-return]
+    return unit
 
 
 def peek_unit(connection: BaseDatabaseWrapper) -> UnitOfWork | None:

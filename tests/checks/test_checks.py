@@ -25,6 +25,7 @@ def test_the_checks_are_registered():
     assert {package_checks.check_settings, package_checks.check_databases} <= set(registered)
 
 
+@pytest.mark.django_db
 def test_the_test_project_has_nothing_that_stops():
     call_command("check", fail_level="ERROR")
 
@@ -123,8 +124,7 @@ def test_a_lost_base_manager_is_an_error():
             app_label = "testapp"
 
     models.Manager().contribute_to_class(Lost, "late")
-    Lost._meta.base_manager_name = "late"
-    Lost._meta._expire_cache()
+    Lost._meta.base_manager = Lost.late
     assert entity_ids(Lost) == ["clean_timestamps.E012"]
 
 

@@ -46,7 +46,10 @@ BAD = [
     *[(key, value) for key in FLAGS for value in (None, 1, 0, "yes")],
     *[(key, value) for key in COUNTS for value in (0, -1, 1.5, "5", None, True)],
     *[(key, value) for key in SECONDS for value in (0, -1, "5", None, True, math.inf)],
-    *[("BACKOFF_SECONDS", value) for value in (5, (1,), (0, 5), (5, 1), ("1", "2"), (True, True), (1, math.inf), "12", None)],
+    *[
+        ("BACKOFF_SECONDS", value)
+        for value in (5, (1,), (0, 5), (5, 1), ("1", "2"), (True, True), (1, math.inf), "12", None)
+    ],
     *[("QUEUE", value) for value in ("", 5, False)],
     *[("MAX_UNDELIVERED", value) for value in (0, 1.5, "5", True)],
     *[("METRICS_DATABASE", value) for value in ("", None, 5)],

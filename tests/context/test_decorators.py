@@ -251,10 +251,7 @@ def test_an_async_generator_is_inside_while_it_runs_and_outside_while_it_waits()
             yield reason()
 
     async def call():
-        seen = []
-        async for value in generator():
-            seen.append((value, reason()))
-        return seen
+        return [(value, reason()) async for value in generator()]
 
     assert inspect.isasyncgenfunction(generator)
     assert asyncio.run(call()) == [("given", None)] * 2

@@ -83,7 +83,8 @@ def test_the_previous_stamp_may_be_unknown():
 
 
 def test_the_types_have_their_names():
-    assert {name: kind for name, kind in EVENT_TYPES.items()} == {
+    known = dict(EVENT_TYPES)
+    assert known == {
         "timestamp_created": TimestampCreatedEvent,
         "timestamp_updated": TimestampUpdatedEvent,
         "timestamp_deleted": TimestampDeletedEvent,
@@ -182,7 +183,7 @@ def test_what_cannot_be_read_is_named(change, message):
 def test_what_is_missing_is_named():
     data = make().to_dict()
     del data["entity_id"]
-    with pytest.raises(ValueError, match="timestamp_updated is incomplete: .*entity_id"):
+    with pytest.raises(ValueError, match=r"timestamp_updated is incomplete: .*entity_id"):
         TimestampEvent.from_dict(data)
 
 

@@ -6,5 +6,7 @@ NO_SECRETS = Rule(
     name="no_secrets",
     check=lambda proposal: "the reason tells a secret; leave it out" if "secret" in proposal.reason else "",
 )
-NO_NOTES = Rule(name="no_notes", check=lambda proposal: "notes are closed" if proposal.subject == "testapp.Note" else "")
+NO_NOTES = Rule(
+    name="no_notes", check=lambda proposal: "notes are closed" if proposal.subject == "testapp.Note" else ""
+)
 NO_RULE = "this is no rule"

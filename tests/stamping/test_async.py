@@ -57,9 +57,7 @@ def test_atouch_takes_what_touch_takes(clock):
         note = await Note.objects.acreate()
         clock.tick(60)
         with capture_events() as events:
-            await note.atouch(
-                "seen", fields=["seen_at"], at=clock.now - SECOND, propagate=False, using="default"
-            )
+            await note.atouch("seen", fields=["seen_at"], at=clock.now - SECOND, propagate=False, using="default")
         return note, events
 
     note, events = run(write)

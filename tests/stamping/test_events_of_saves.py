@@ -147,10 +147,10 @@ def test_an_instance_knows_the_events_it_raised_in_this_transaction():
 
 def test_events_of_a_savepoint_that_was_rolled_back_are_gone():
     note = Note.objects.create()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         note.save()
         assert len(note.get_domain_events()) == 2
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert len(note.get_domain_events()) == 1
 
 
@@ -182,7 +182,9 @@ def test_cleared_events_stay_recorded():
 
 
 @pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda note: pickle.loads(pickle.dumps(note))], ids=["copy", "deep", "pickle"]
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda note: pickle.loads(pickle.dumps(note))],
+    ids=["copy", "deep", "pickle"],
 )
 def test_a_copy_of_an_entity_knows_its_stamps_and_no_events(duplicate, clock):
     note = Note.objects.create(title="a")

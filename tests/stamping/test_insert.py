@@ -28,13 +28,13 @@ def stamps(entity):
 
 
 SHAPES = {
-    "plain": lambda: Note(),
+    "plain": Note,
     "natural key": lambda: Currency(code="EUR"),
-    "UUID": lambda: Token(),
+    "UUID": Token,
     "given UUID": lambda: Token(pk=uuid4()),
     "composite": lambda: Seat(row=1, number=2),
-    "child": lambda: Dog(),
-    "grandchild": lambda: Puppy(),
+    "child": Dog,
+    "grandchild": Puppy,
     "given number": lambda: Note(pk=77),
 }
 
@@ -121,7 +121,9 @@ def test_a_copy_with_no_key_gets_fresh_stamps(clock):
 
 
 @pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda note: pickle.loads(pickle.dumps(note))], ids=["copy", "deep", "pickle"]
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda note: pickle.loads(pickle.dumps(note))],
+    ids=["copy", "deep", "pickle"],
 )
 def test_a_copied_instance_with_no_key_gets_fresh_stamps(clock, duplicate):
     note = duplicate(Note.objects.get(pk=Note.objects.create().pk))
@@ -171,7 +173,9 @@ def test_a_copy_keeps_a_stamp_that_was_given_to_it(clock):
     assert stamps(note) == (clock.now - 2 * SECOND,) * 2
 
 
-@pytest.mark.parametrize("delete", [lambda note: Note.objects.all().delete(), lambda note: note.delete()], ids=["row", "self"])
+@pytest.mark.parametrize(
+    "delete", [lambda note: Note.objects.all().delete(), lambda note: note.delete()], ids=["row", "self"]
+)
 def test_a_row_that_was_deleted_is_inserted_with_fresh_stamps(clock, delete):
     note = Note.objects.create()
     delete(note)

@@ -129,7 +129,9 @@ def test_what_dumpdata_wrote_comes_back(clock, tmp_path, kind):
         call_command("loaddata", str(file), verbosity=0)
     after = {model: list(model.objects.values()) for model in (Note, Animal, Dog)}
     # Django's JSON cuts stamps to milliseconds.
-    assert [cut(row) for rows in after.values() for row in rows] == [cut(row) for rows in before.values() for row in rows]
+    assert [cut(row) for rows in after.values() for row in rows] == [
+        cut(row) for rows in before.values() for row in rows
+    ]
     assert events == []
 
 

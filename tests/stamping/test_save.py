@@ -300,7 +300,6 @@ def test_a_model_that_lives_on_a_second_database_is_stamped_there(clock):
     assert (Remote.objects.get().created_at, Remote.objects.get().updated_at) == (clock.now - SECOND, clock.now)
 
 
-
 # The increase.
 
 
@@ -490,7 +489,11 @@ def test_a_child_written_through_its_parent_is_named_by_the_parent(clock):
 def test_making_a_child_of_a_row_that_exists_keeps_its_created_at(clock, link, how):
     animal = Animal.objects.create(name="a")
     clock.tick(60)
-    arguments = {"instance": {"animal_ptr": animal}, "key": {"animal_ptr_id": animal.pk}, "inherited key": {"id": animal.pk}}
+    arguments = {
+        "instance": {"animal_ptr": animal},
+        "key": {"animal_ptr_id": animal.pk},
+        "inherited key": {"id": animal.pk},
+    }
     dog = Dog(name="a", breed="b", **arguments[link])
     dog.save(**how)
     stored = Dog.objects.get()
@@ -517,7 +520,11 @@ def test_a_child_of_a_model_that_is_no_entity_is_stamped_in_its_own_table(clock)
     clock.tick()
     crate.name = "b"
     crate.save(update_fields=["name"])
-    assert (row(crate).created_at, row(crate).updated_at, Box.objects.get().name) == (clock.now - SECOND, clock.now, "b")
+    assert (row(crate).created_at, row(crate).updated_at, Box.objects.get().name) == (
+        clock.now - SECOND,
+        clock.now,
+        "b",
+    )
 
 
 def test_the_events_of_a_proxy_name_its_concrete_model(clock):
@@ -623,7 +630,7 @@ def test_save_outside_a_transaction_opens_one(django_assert_num_queries):
 def test_on_sqlite_a_lone_save_takes_the_write_lock_before_it_reads_the_clock(queries):
     with queries() as statements:
         Note.objects.create()
-    assert [query["sql"] for query in statements.captured_queries][0] == "BEGIN IMMEDIATE"
+    assert statements.captured_queries[0]["sql"] == "BEGIN IMMEDIATE"
 
 
 def test_save_base_of_an_entity_stamps_too(clock):

@@ -359,11 +359,11 @@ def test_touch_without_propagation_leaves_the_parents(clock):
     assert row(task).updated_at == clock.now > Project.objects.get().updated_at
 
 
-@pytest.mark.parametrize("load", [lambda: Task.objects.get(), lambda: Task.objects.only("title").get()])
+@pytest.mark.parametrize("load", [lambda rows: rows.get(), lambda rows: rows.only("title").get()])
 def test_touch_touches_the_rows_own_parent_not_an_unsaved_one(clock, load):
     first, second = Project.objects.create(), Project.objects.create()
     Task.objects.create(project=first)
-    task = load()
+    task = load(Task.objects)
     task.project = second
     clock.tick()
     task.touch()
@@ -379,6 +379,16 @@ def test_a_refreshed_parent_is_not_taken_for_the_loaded_one(clock):
     clock.tick()
     task.touch()
     assert (row(first).updated_at < clock.now, row(second).updated_at) == (True, clock.now)
+
+
+def test_a_refresh_of_other_fields_leaves_the_loaded_parent(clock):
+    first, second = Project.objects.create(), Project.objects.create()
+    task = Task.objects.create(project=first)
+    task.project = second
+    task.refresh_from_db(fields=["title"])
+    clock.tick()
+    task.save()
+    assert row(first).updated_at == row(second).updated_at == clock.now
 
 
 # Failures.
@@ -439,6 +449,14 @@ def test_a_field_tracker_of_a_deferred_instance_is_left_in_peace(clock):
     clock.tick()
     tracked.touch()
     assert not tracked.tracker.has_changed("updated_at")
+    assert row(tracked).updated_at == clock.now
+
+
+def test_an_instance_without_its_tracker_is_touched_all_the_same(clock):
+    tracked = Tracked.objects.create()
+    del tracked.__dict__["_tracker"]
+    clock.tick()
+    tracked.touch()
     assert row(tracked).updated_at == clock.now
 
 

@@ -54,12 +54,12 @@ class Unchanged:
 
 @pytest.fixture
 def note(clock):
-    note = Note.objects.create(title="a")
+    Note.objects.create(title="a")
     clock.tick(3600)
     return Note.objects.get()
 
 
-NAIVE = datetime(2025, 12, 31, 12)  # noqa: DTZ001
+NAIVE = datetime(2025, 12, 31, 12)
 WRONG_TIMES = {
     "naive": (NAIVE, "aware"),
     "text": ("2025-12-31", "aware"),
@@ -156,7 +156,9 @@ TEXTS = [("reason", 200), ("actor", 150), ("correlation_id", 64)]
 @pytest.mark.parametrize("write", [lambda note: note.save(), lambda note: note.touch()], ids=["save", "touch"])
 def test_a_text_that_does_not_fit_is_refused_not_cut(note, name, limit, write):
     with timestamp_context(**{name: "ä" * (limit + 1)}), Unchanged(note):
-        with pytest.raises(InvalidTimestampError, match=f"{name} has {limit + 1} characters; at most {limit} fit") as caught:
+        with pytest.raises(
+            InvalidTimestampError, match=f"{name} has {limit + 1} characters; at most {limit} fit"
+        ) as caught:
             write(note)
     assert caught.value.code == "text_fits"
     with timestamp_context(**{name: "ä" * limit}), capture_events() as events:
@@ -187,7 +189,7 @@ def test_the_refusal_is_a_validation_error_of_ours(note):
 def test_an_entity_id_that_does_not_fit_is_refused_before_the_write(clock):
     long = LongKey(code="x" * 201)
     with Unchanged(long):
-        with pytest.raises(InvalidTimestampError, match="has 201 characters; at most 200 fit") as caught:
+        with pytest.raises(InvalidTimestampError, match=r"has 201 characters; at most 200 fit") as caught:
             long.save()
     assert caught.value.code == "entity_id_fits"
     with without_events():
@@ -263,7 +265,7 @@ def test_without_rules_nothing_is_asked(note):
 
 @pytest.mark.parametrize("path", ["tests.stamping.rules.NOTHING", "nowhere.RULE", "tests.stamping.rules.NO_RULE"])
 def test_a_rule_that_cannot_be_used_is_named(note, path):
-    with using(RULES=[path]), pytest.raises(InvalidSettingError, match=r"RULES.*" + path):
+    with using(RULES=[path]), pytest.raises(InvalidSettingError, match=rf"RULES.*{path}"):
         note.save()
 
 

@@ -64,7 +64,7 @@ class Database:
             try:
                 with self.opened():
                     function()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 errors.append(error)
 
         threads = [threading.Thread(target=run, args=(function,)) for function in functions]

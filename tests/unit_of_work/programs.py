@@ -24,7 +24,7 @@ FAULTS = ("raise", "set_rollback", "fail_update", "fail_writer", "repair")
 MANUAL = ("commit", "rollback", "write_pending")
 
 
-class Boom(Exception):
+class Boom(Exception):  # noqa: N818 - no error, a program's own way out
     """What a program raises."""
 
 

@@ -1,6 +1,7 @@
 """Rows and events are committed together, whatever goes wrong on the way."""
 
 import threading
+from contextlib import nullcontext
 
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections, transaction
@@ -12,7 +13,7 @@ from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import attach_writer, unit, write_pending
 from tests.testapp.models import Task
-from tests.unit_of_work.written import save, titles, written
+from tests.unit_of_work.written import rolled_back, save, titles, written
 
 pytestmark = pytest.mark.usefixtures("writer")
 
@@ -22,10 +23,6 @@ MORE = [f"more {number}" for number in range(5)]
 def save_five_more(using):
     for title in MORE:
         save(title, using)
-
-
-def plain():
-    return transaction.atomic
 
 
 def test_a_lone_save_commits_its_row_and_event(using, observer):
@@ -124,12 +121,9 @@ def test_a_writer_that_fails_rolls_the_row_back_and_the_connection_goes_on(
     kind, after_half, in_block, using, observer, writer
 ):
     writer.fail_with(kind("no"), after_half=after_half)
-    with pytest.raises(kind, match="no"), capture_events() as events:
-        if in_block:
-            with transaction.atomic(using):
-                save("a", using)
-        else:
-            save("a", using)
+    block = transaction.atomic(using) if in_block else nullcontext()
+    with pytest.raises(kind, match="no"), capture_events() as events, block:
+        save("a", using)
     assert events == []
     assert connections[using].get_autocommit()
     assert not connections[using].in_atomic_block
@@ -258,10 +252,11 @@ def test_a_failed_early_write_is_forgiven_when_its_savepoint_is_rolled_back(usin
     with transaction.atomic(using):
         save("a", using)
         writer.fail_with(ValueError("no"), after_half=True)
-        with pytest.raises(ValueError, match="no"), transaction.atomic(using):
+        with rolled_back(using):
             save("b", using)
-            with transaction.atomic(using):
+            with pytest.raises(ValueError, match="no"), transaction.atomic(using):
                 write_pending(connections[using])
+            save("after", using)
         save("c", using)
     assert titles(observer) == written(observer) == ["a", "c"]
 
@@ -291,7 +286,7 @@ def in_another_thread(function):
     def run():
         try:
             function()
-        except BaseException as error:
+        except DatabaseError as error:
             raised.append(error)
 
     thread = threading.Thread(target=run)

@@ -1,36 +1,16 @@
 """Savepoints, early writes, and what is held in memory meanwhile."""
 
 import gc
-from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 from django.db import connection, connections, transaction
 
-from django_clean_timestamps.events import TimestampCreatedEvent
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import Entry, attach_writer, get_unit, unit, write_pending
 from django_clean_timestamps.unit_of_work.levels import Level, Marker
-from tests.unit_of_work.written import save, titles, written
+from tests.unit_of_work.written import make_event, rolled_back, save, titles, written
 
 pytestmark = pytest.mark.usefixtures("writer")
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def make_event(number):
-    return TimestampCreatedEvent(
-        event_id=UUID(int=number),
-        entity_type="testapp.note",
-        entity_id=str(number),
-        occurred_at=NOW,
-        created_timestamp=NOW,
-        reason=str(number),
-    )
-
-
-class Fail(Exception):
-    """Rolls a block back."""
 
 
 class Counter:
@@ -46,10 +26,9 @@ class Counter:
 def test_a_savepoint_takes_its_events_back(using):
     with capture_events() as events, transaction.atomic(using):
         note = save("a", using)
-        with pytest.raises(Fail), transaction.atomic(using):
+        with rolled_back(using):
             note.touch("b", using=using)
             assert [event.reason for event in note.get_domain_events()] == ["a", "b"]
-            raise Fail
         assert [event.reason for event in note.get_domain_events()] == ["a"]
         assert [event.reason for event in events] == ["a"]
     assert written(using) == ["a"]
@@ -58,11 +37,10 @@ def test_a_savepoint_takes_its_events_back(using):
 def test_events_written_early_are_written_again_when_only_the_writing_is_undone(using, writer):
     with transaction.atomic(using):
         save("a", using)
-        with pytest.raises(Fail), transaction.atomic(using):
+        with rolled_back(using):
             save("b", using)
             write_pending(connections[using])
             assert written(using) == ["a", "b"]
-            raise Fail
         assert written(using) == []
         save("c", using)
     assert titles(using) == written(using) == ["a", "c"]
@@ -111,9 +89,8 @@ def test_a_released_savepoint_ends_those_set_after_it(using):
         transaction.savepoint(using)
         save("b", using)
         transaction.savepoint_commit(outer, using)
-        with pytest.raises(Fail), transaction.atomic(using):
+        with rolled_back(using):
             save("c", using)
-            raise Fail
     assert titles(using) == written(using) == ["a", "b"]
 
 
@@ -123,8 +100,8 @@ def test_events_of_a_closed_transaction_do_not_come_back_with_the_next_one(share
     save("a", using)
     connections[using].close()
     transaction.set_autocommit(False, using)
-    with pytest.raises(Fail), transaction.atomic(using):
-        raise Fail
+    with rolled_back(using):
+        pass
     transaction.commit(using)
     transaction.set_autocommit(True, using)
     assert titles(using) == written(using) == []

@@ -1,10 +1,18 @@
 """A writer that puts one row for each event into a table, in the transaction of the entity's row."""
 
-from django.db import models
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import connections, models, transaction
 
 from django_clean_timestamps.context import timestamp_context
+from django_clean_timestamps.events import TimestampCreatedEvent
 from django_clean_timestamps.unit_of_work import attach_writer
 from tests.testapp.models import Note
+
+METHODS = ("commit", "rollback", "savepoint_commit", "savepoint_rollback", "set_autocommit")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class WrittenEvent(models.Model):
@@ -92,6 +100,36 @@ def save(title, using="default"):
     return note
 
 
+class _TakenBack(Exception):  # noqa: N818 - no error
+    pass
+
+
+@contextmanager
+def rolled_back(using="default"):
+    """Run a block of atomic() that ends in a rollback."""
+    with suppress(_TakenBack), transaction.atomic(using):
+        yield
+        raise _TakenBack
+
+
 def titles(using="default"):
     """Return the titles of the notes, in the order of their keys."""
     return list(Note.objects.using(using).order_by("pk").values_list("title", flat=True))
+
+
+def take_seam_away(using="default"):
+    """Do what a library that replaces a connection's methods does."""
+    for name in METHODS:
+        connections[using].__dict__.pop(name, None)
+
+
+def make_event(number):
+    """Return an event for the unit of work alone; no row belongs to it."""
+    return TimestampCreatedEvent(
+        event_id=UUID(int=number),
+        entity_type="testapp.note",
+        entity_id=str(number),
+        occurred_at=NOW,
+        created_timestamp=NOW,
+        reason=str(number),
+    )

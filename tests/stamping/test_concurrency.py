@@ -1,0 +1,260 @@
+"""Set-based writes of transactions that meet on the same rows, one of them waiting for the other."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
+
+from django_clean_timestamps.context import stamped_at
+from django_clean_timestamps.testing import capture_events
+from tests.stamping.audience import named
+from tests.testapp.models import Attachment, Comment, Dog, Membership, Note, Project, Puppy, Tag, Task
+
+pytestmark = [pytest.mark.postgres, pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
+
+TICK = timedelta(microseconds=1)
+
+
+class Rival(threading.Thread):
+    """Runs a function in a transaction of its own, and keeps what it raised and recorded."""
+
+    def __init__(self, work, *, captures=False):
+        super().__init__(daemon=True)
+        self.work, self.captures = work, captures
+        self.error = None
+        self.events = []
+
+    def run(self):
+        try:
+            if self.captures:
+                with capture_events() as events, transaction.atomic():
+                    self.work()
+                self.events = events
+            else:
+                with transaction.atomic():
+                    self.work()
+        except BaseException as error:  # noqa: BLE001 - the test's thread looks at it
+            self.error = error
+        finally:
+            connection.close()
+
+    def start_and_wait_for_a_lock(self, vendor):
+        self.start()
+        deadline = time.monotonic() + 20
+        while not is_waiting(vendor):
+            assert self.is_alive(), self.error
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def finish(self):
+        self.join(20)
+        assert not self.is_alive()
+        if self.error is not None:
+            raise self.error
+
+
+def is_waiting(vendor):
+    """Say whether a session waits for a lock."""
+    with connection.cursor() as cursor:
+        if vendor == "postgresql":
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        else:
+            cursor.execute("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+        return cursor.fetchone()[0] > 0
+
+
+def upsert(entity):
+    target = connection.features.supports_update_conflicts_with_target
+    Tag.objects.bulk_create(
+        [Tag(name=entity.name)],
+        update_conflicts=True,
+        update_fields=["name"],
+        unique_fields=["name"] if target else None,
+    )
+
+
+WRITES = {
+    "update": lambda entity: type(entity).objects.filter(pk=entity.pk).update(name="x"),
+    "touch": lambda entity: type(entity).objects.filter(pk=entity.pk).touch(),
+    "bulk_update": lambda entity: type(entity).objects.bulk_update([entity], ["name"]),
+    "bulk_update of the stamp": lambda entity: type(entity).objects.bulk_update([entity], ["name", "updated_at"]),
+    "touched parent": lambda entity: Task.objects.bulk_create([Task(project=entity)]),
+    "two touched parents": lambda entity: Task.objects.bulk_create([Task(project=entity), Task(project_id=1)]),
+    "upsert": upsert,
+}
+
+
+@pytest.mark.parametrize("captures", [False, True], ids=["nobody", "captured"])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_row_is_never_put_back_by_a_write_that_waited(clock, vendor, write, captures):
+    model = Tag if write == "upsert" else Project
+    Project.objects.create(pk=1)
+    for other in (Dog,) if write in {"update", "touch", "bulk_update"} else ():
+        let_one_wait(clock, vendor, other.objects.create(name="a"), WRITES[write], captures=captures)
+    let_one_wait(clock, vendor, model.objects.create(name="a"), WRITES[write], captures=captures)
+
+
+def let_one_wait(clock, vendor, entity, write, *, captures):
+    rows = type(entity).objects.filter(pk=entity.pk)
+    rival = Rival(lambda: write(rows.get()), captures=captures)
+    with transaction.atomic():
+        clock.tick(60)
+        rows.update(name="a")
+        first = rows.get().updated_at
+        # The rival reads an earlier clock, as if it had stamped before it waited.
+        clock.tick(-60)
+        rival.start_and_wait_for_a_lock(vendor)
+    rival.finish()
+    assert rows.get().updated_at == first + TICK
+    mine = [event for event in rival.events if event.entity_type == entity._meta.label_lower]
+    if captures:
+        event = next(event for event in mine if event.entity_id == str(entity.pk))
+        assert event.new_timestamp == first + TICK
+        assert event.old_timestamp in {first, None}
+
+
+# Beside a transaction that changes what is selected.
+
+
+@pytest.mark.parametrize("kind", ["plain", "joined", "several tables", "distinct"])
+def test_an_update_raises_one_event_for_each_row_that_it_changed(clock, vendor, kind):
+    rows, taken, update = {
+        "plain": plain_rows,
+        "joined": joined_rows,
+        "several tables": rows_of_several_tables,
+        "distinct": distinct_rows,
+    }[kind]()
+    rival = Rival(update, captures=True)
+    clock.tick(60)
+    with transaction.atomic():
+        # Some rows no longer match; others match as before, with another stamp.
+        taken()
+        rows.touch()
+        clock.tick(1)
+        rival.start_and_wait_for_a_lock(vendor)
+    rival.finish()
+    changed = {str(row.pk): row.updated_at for row in rows.filter(updated_at=clock.now)}
+    assert 0 < len(changed) < rows.count()
+    assert {event.entity_id: event.new_timestamp for event in rival.events} == changed
+    assert len(rival.events) == len(changed)
+    assert {event.old_timestamp for event in rival.events} == {clock.now - timedelta(seconds=1)}
+
+
+def plain_rows():
+    Note.objects.bulk_create([Note(title="open") for _ in range(20)])
+    return (
+        Note.objects.all(),
+        lambda: Note.objects.filter(pk__in=keys_of(Note, 7)).update(title="closed"),
+        lambda: Note.objects.filter(title="open").update(title="done"),
+    )
+
+
+def joined_rows():
+    project, other = Project.objects.create(name="p"), Project.objects.create(name="q")
+    Attachment.objects.bulk_create([Attachment(project=project) for _ in range(20)])
+    return (
+        Attachment.objects.all(),
+        lambda: Attachment.objects.filter(pk__in=keys_of(Attachment, 7)).update(project=other),
+        lambda: Attachment.objects.filter(project__name="p").update(project=None),
+    )
+
+
+def distinct_rows():
+    _, *rest = joined_rows()
+    return (
+        Attachment.objects.all(),
+        rest[0],
+        lambda: Attachment.objects.filter(project__name="p").distinct().update(project=None),
+    )
+
+
+def rows_of_several_tables():
+    for _ in range(10):
+        Puppy.objects.create(name="open", weeks=1)
+    return (
+        Puppy.objects.all(),
+        lambda: Puppy.objects.filter(pk__in=keys_of(Puppy, 4)).update(name="closed"),
+        lambda: Puppy.objects.filter(name="open", weeks=1).update(weeks=2),
+    )
+
+
+def keys_of(model, count):
+    return list(model.objects.order_by("pk").values_list("pk", flat=True)[:count])
+
+
+@pytest.mark.parametrize("model", [Note, Task, Puppy], ids=["fast", "slow", "several tables"])
+def test_two_deletes_of_the_same_rows_raise_one_event_for_each_row(clock, vendor, model):
+    for _ in range(5):
+        model.objects.create()
+    rival = Rival(lambda: model.objects.all().delete(), captures=True)
+    gone = model.objects.order_by("pk")[:2]
+    with capture_events() as events, transaction.atomic():
+        model.objects.filter(pk__in=[row.pk for row in gone]).delete()
+        rival.start_and_wait_for_a_lock(vendor)
+    rival.finish()
+    assert not model.objects.exists()
+    names = [named(event) for event in (*events, *rival.events)]
+    assert len(names) == len(set(names)) == 5
+
+
+def test_an_ignored_row_of_a_rival_raises_no_event(clock, vendor):
+    rival = Rival(lambda: Tag.objects.bulk_create([Tag(name="a"), Tag(name="b")], ignore_conflicts=True), captures=True)
+    with transaction.atomic():
+        Tag.objects.create(name="a")
+        rival.start_and_wait_for_a_lock(vendor)
+    rival.finish()
+    assert [named(event) for event in rival.events] == [f"created tag {Tag.objects.get(name='b').pk}"]
+
+
+# Touched parents.
+
+
+def slowly(execute, sql, params, many, context):
+    """Let the other transaction take its first lock before this one takes its second."""
+    result = execute(sql, params, many, context)
+    if sql.startswith("UPDATE") and ("testapp_project" in sql or "testapp_task" in sql):
+        time.sleep(0.1)
+    return result
+
+
+@pytest.mark.parametrize("captures", [False, True], ids=["nobody", "captured"])
+def test_two_transactions_that_touch_the_same_parents_do_not_deadlock(clock, captures):
+    projects = [Project.objects.create() for _ in range(3)]
+    tasks = [Task.objects.create() for _ in range(3)]
+    barrier = threading.Barrier(2, timeout=20)
+
+    def write(reverse, number):
+        steps = [
+            lambda: Comment.objects.bulk_create([Comment(task=task) for task in order(tasks)]),
+            lambda: Membership.objects.bulk_create(
+                [Membership(project=project, user=f"{number} {reverse}") for project in order(projects)]
+            ),
+        ]
+
+        def order(rows):
+            return rows[::-1] if reverse else rows
+
+        for step in order(steps):
+            with stamped_at(clock.now - timedelta(seconds=1)) if step is steps[reverse] else stamped_at(clock.now):
+                step()
+        with connection.execute_wrapper(slowly):
+            barrier.wait()
+            transaction.get_connection(DEFAULT_DB_ALIAS)
+            finish_before_commit()
+
+    def finish_before_commit():
+        from django_clean_timestamps.unit_of_work import get_unit
+
+        get_unit(connection).finish()
+
+    for number in range(5):
+        rivals = [Rival(lambda reverse=reverse: write(reverse, number), captures=captures) for reverse in (False, True)]  # noqa: B023
+        for rival in rivals:
+            rival.start()
+        for rival in rivals:
+            rival.finish()
+    assert Comment.objects.count() == Membership.objects.count() == 30

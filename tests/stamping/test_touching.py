@@ -1,0 +1,501 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import transaction
+from django.test import TestCase
+
+from django_clean_timestamps.context import (
+    no_touching,
+    preserve_timestamps,
+    stamped_at,
+    timestamp_context,
+    without_events,
+)
+from django_clean_timestamps.signals import timestamp_created
+from django_clean_timestamps.testing import capture_events
+from tests.stamping.audience import named
+from tests.testapp.models import Category, City, Comment, Country, Project, Tag, Tagging, Task, Ticket
+
+pytestmark = pytest.mark.django_db
+
+TICK = timedelta(microseconds=1)
+
+
+def tree():
+    project = Project.objects.create(name="p")
+    task = Task.objects.create(project=project)
+    return project, task, Comment.objects.create(task=task)
+
+
+def stamp(entity):
+    return type(entity).objects.values_list("updated_at", flat=True).get(pk=entity.pk)
+
+
+# By every way of writing.
+
+
+def test_every_way_of_writing_touches_the_parent_and_its_parent(clock):
+    project, task, comment = tree()
+    other = Comment.objects.create(task=task)
+    writes = {
+        "save": comment.save,
+        "save of a part": lambda: comment.save(update_fields=["text"]),
+        "touch": comment.touch,
+        "touch of rows": Comment.objects.all().touch,
+        "update": lambda: Comment.objects.update(text="x"),
+        "bulk_update": lambda: Comment.objects.bulk_update([comment], ["text"]),
+        "create": lambda: Comment.objects.create(task=task),
+        "bulk_create": lambda: Comment.objects.bulk_create([Comment(task=task), Comment(task=task)]),
+        "ignoring": lambda: Comment.objects.bulk_create([Comment(task=task)], ignore_conflicts=True),
+        "update_or_create": lambda: Comment.objects.update_or_create(pk=comment.pk, defaults={"text": "z"}),
+        "related add": lambda: task.comments.add(Comment.objects.create(), bulk=True),
+        "related create": lambda: task.comments.create(text="a"),
+        "related set": lambda: task.comments.set([comment, other]),
+        "delete of rows": lambda: Comment.objects.filter(pk=other.pk).delete(),
+        "delete": comment.delete,
+    }
+    for name, write in writes.items():
+        now = clock.tick()
+        with capture_events() as events, transaction.atomic():
+            write()
+        assert (stamp(task), stamp(project)) == (now, now), name
+        names = [named(event) for event in events]
+        if name != "delete":
+            assert names[-2:] == [f"updated project {project.pk}", f"updated task {task.pk}"], name
+        assert names.count(f"updated project {project.pk}") == 1, name
+
+
+@pytest.mark.parametrize("write", ["update", "bulk_create", "bulk_update", "touch", "delete"])
+def test_set_based_writes_build_no_event_for_parents_when_nobody_listens(clock, audience, write):
+    project, task, comment = tree()
+    now = clock.tick()
+    with audience.listening() as heard:
+        {
+            "update": lambda: Comment.objects.update(text="x"),
+            "bulk_create": lambda: Comment.objects.bulk_create([Comment(task=task)]),
+            "bulk_update": lambda: Comment.objects.bulk_update([comment], ["text"]),
+            "touch": lambda: Comment.objects.touch(),
+            "delete": lambda: Comment.objects.all().delete(),
+        }[write]()
+    assert (stamp(task), stamp(project)) == (now, now)
+    if heard.is_told:
+        assert heard.names[-2:] == [f"updated project {project.pk}", f"updated task {task.pk}"]
+        assert len(heard) == 3
+
+
+def test_a_touch_strictly_increases_the_parents_stamp_when_the_clock_goes_back(clock, audience):
+    project, task, _ = tree()
+    clock.tick(-60)
+    before = stamp(project)
+    with audience.listening() as heard:
+        Comment.objects.update(text="x")
+    assert stamp(project) == before + TICK
+    heard.agree_with([Project.objects.get(), Task.objects.get()])
+
+
+def test_a_touched_parent_is_recorded_with_its_old_stamp(clock):
+    project, _, comment = tree()
+    old, now = stamp(project), clock.tick()
+    with capture_events() as events:
+        comment.touch()
+    event = next(event for event in events if event.entity_type == "testapp.project")
+    assert (event.old_timestamp, event.new_timestamp) == (old, now)
+
+
+# Which parents.
+
+
+def test_the_old_and_the_new_parent_are_touched(clock):
+    first, second = Project.objects.create(), Project.objects.create()
+    task = Task.objects.create(project=first)
+    for write in (
+        lambda parent: (setattr(task, "project", parent), task.save()),
+        lambda parent: (setattr(task, "project", parent), task.save(update_fields=["project"])),
+        lambda parent: Task.objects.update(project=parent),
+        lambda parent: Task.objects.update(project_id=parent.pk),
+        lambda parent: parent.tasks.add(Task.objects.get()),
+        lambda parent: parent.tasks.set([Task.objects.get()]),
+    ):
+        for parent in (second, first):
+            now = clock.tick()
+            with transaction.atomic():
+                write(parent)
+            assert Task.objects.get().project == parent
+            assert (stamp(first), stamp(second)) == (now, now)
+            task.refresh_from_db()
+
+
+def test_an_old_parent_that_was_deferred_is_touched(clock):
+    first, second = Project.objects.create(), Project.objects.create()
+    Task.objects.create(project=first)
+    task = Task.objects.only("title").get()
+    task.project = second
+    now = clock.tick()
+    task.save()
+    assert (stamp(first), stamp(second)) == (now, now)
+
+
+def test_taking_the_parent_away_touches_the_old_one(clock, audience):
+    project = Project.objects.create()
+    task = Task.objects.create(project=project)
+    now = clock.tick()
+    with audience.listening():
+        Task.objects.update(project=None)
+    assert stamp(project) == now
+    project.tasks.add(task)
+    now = clock.tick()
+    project.tasks.remove(task)
+    assert stamp(project) == now
+    project.tasks.add(task)
+    now = clock.tick()
+    project.tasks.clear()
+    assert stamp(project) == now
+
+
+def test_a_row_without_a_parent_touches_nobody(clock, audience):
+    project = Project.objects.create()
+    task = Task.objects.create()
+    clock.tick()
+    with audience.listening() as heard:
+        Task.objects.update(title="x")
+    task.save()
+    assert stamp(project) == project.created_at
+    heard.are(f"updated task {task.pk}")
+
+
+def test_a_parent_that_is_gone_is_no_harm(clock, audience):
+    project = Project.objects.create()
+    task = Task.objects.create(project=project)
+    with audience.listening() as heard, transaction.atomic():
+        Task.objects.update(title="x")
+        Project.objects.filter(pk=project.pk).update(name="x")
+        Task.objects.all().delete()
+        Project.objects.all().delete()
+    assert heard.names[-1:] == [f"deleted project {project.pk}"] * heard.is_told
+    assert task.pk
+
+
+def test_the_deletion_of_a_parent_raises_no_touch_of_it(clock):
+    project, task, comment = tree()
+    names = {f"deleted comment {comment.pk}", f"deleted task {task.pk}", f"deleted project {project.pk}"}
+    with capture_events() as events, transaction.atomic():
+        project.delete()
+    assert {named(event) for event in events} == names
+
+
+def test_a_foreign_key_to_another_field_finds_its_parent(clock, audience):
+    country, other = Country.objects.create(code="de"), Country.objects.create(code="fr")
+    City.objects.create(country=country, name="a")
+    now = clock.tick()
+    with audience.listening() as heard:
+        City.objects.update(country=other)
+    assert (stamp(country), stamp(other)) == (now, now)
+    assert len(heard) == 3 * heard.is_told
+
+
+def test_a_through_model_between_many_and_many_is_recorded(clock, audience):
+    task, tag = Task.objects.create(), Tag.objects.create(name="a")
+    other = Tag.objects.create(name="b")
+    with audience.listening() as heard:
+        task.tags.add(tag)
+        task.tags.set([other])
+        task.tags.remove(other)
+        task.tags.add(tag)
+        task.tags.clear()
+    assert not Tagging.objects.exists()
+    kinds = [name.split()[0] for name in heard.names]
+    assert sorted(kinds) == ["created"] * 3 * heard.is_told + ["deleted"] * 3 * heard.is_told
+
+
+def test_propagate_false_touches_nobody_else(clock):
+    project, task, comment = tree()
+    before = stamp(project)
+    clock.tick()
+    with capture_events() as events:
+        comment.touch(propagate=False)
+    assert stamp(project) == before
+    assert [named(event) for event in events] == [f"updated comment {comment.pk}"]
+    assert task
+
+
+# Once.
+
+
+def test_many_writes_are_one_update_for_each_model(clock, queries):
+    project = Project.objects.create()
+    tasks = [Task.objects.create(project=project) for _ in range(3)]
+    comments = [Comment.objects.create(task=task) for task in tasks]
+    with queries() as statements:
+        with transaction.atomic():
+            for comment in comments:
+                comment.touch()
+                comment.touch()
+    updates = [text.split()[1].strip('"`') for text in statements.starting("UPDATE")]
+    assert updates == ["testapp_comment"] * 6 + ["testapp_project", "testapp_task"]
+
+
+def test_many_parents_are_touched_with_one_reading(clock, audience):
+    projects = Project.objects.bulk_create([Project() for _ in range(1000)])
+    Task.objects.bulk_create([Task(project=project) for project in projects])
+    now = clock.tick()
+    with audience.listening() as heard:
+        Task.objects.update(title="x")
+    assert Project.objects.filter(updated_at=now).count() == 1000
+    assert len(heard) == 2000 * heard.is_told
+
+
+def test_the_statements_go_by_model_and_key(clock, queries, vendor):
+    projects = [Project.objects.create() for _ in range(3)]
+    tasks = [Task.objects.create(project=project) for project in projects]
+    with queries() as statements:
+        with transaction.atomic():
+            for task in reversed(tasks):
+                Comment.objects.create(task=task)
+    last = statements.texts[-4:]
+    assert [text.split()[0] for text in last] == ["SELECT", "UPDATE"] * 2
+    assert ["testapp_project" in text for text in last] == [True, True, False, False]
+    for text, rows in zip(last[::2], (projects, tasks), strict=True):
+        assert "ORDER BY 1 ASC" in text or "id" in text.partition("ORDER BY")[2]
+        assert text.endswith("FOR UPDATE") or vendor == "sqlite"
+    for text, rows in zip(last[1::2], (projects, tasks), strict=True):
+        assert ", ".join(str(row.pk) for row in rows) in text
+
+
+# Rings.
+
+
+def test_in_a_ring_the_row_that_began_is_not_written_again(clock):
+    first = Category.objects.create(name="a")
+    second = Category.objects.create(name="b", parent=first)
+    third = Category.objects.create(name="c", parent=second)
+    Category.objects.filter(pk=first.pk).update(parent=third)
+    first.refresh_from_db()
+    now = clock.tick()
+    with capture_events() as events:
+        first.touch()
+    assert [named(event) for event in events] == [
+        f"updated category {first.pk}",
+        f"updated category {second.pk}",
+        f"updated category {third.pk}",
+    ]
+    assert first.updated_at == stamp(first) == stamp(second) == stamp(third) == now
+
+
+def test_two_rows_of_a_ring_touch_each_other(clock):
+    first = Category.objects.create(name="a")
+    second = Category.objects.create(name="b", parent=first)
+    first.parent = second
+    first.save()
+    clock.tick()
+    with capture_events() as events, transaction.atomic():
+        first.touch()
+        second.touch()
+    assert sorted(named(event) for event in events) == sorted(
+        [f"updated category {first.pk}", f"updated category {second.pk}"] * 2
+    )
+    assert stamp(first) == stamp(second) == clock.now + TICK
+
+
+def test_a_row_that_is_its_own_parent_is_written_once(clock, audience):
+    root = Category.objects.create(name="a")
+    Category.objects.update(parent=root)
+    clock.tick()
+    with audience.listening() as heard:
+        Category.objects.update(name="b")
+    heard.are(f"updated category {root.pk}")
+    assert stamp(root) == clock.now
+
+
+# Suspension counts when the child is written.
+
+
+@pytest.mark.parametrize(
+    "suspended", [no_touching(), no_touching(Project), preserve_timestamps(), preserve_timestamps(Project)], ids=range(4)
+)
+def test_what_was_suspended_at_the_write_counts_not_at_commit(clock, audience, suspended):
+    project, _, _ = tree()
+    before = stamp(project)
+    clock.tick()
+    with audience.listening(), transaction.atomic():
+        with suspended:
+            Comment.objects.update(text="x")
+    assert stamp(project) == before
+    with audience.listening():
+        block = transaction.atomic()
+        block.__enter__()
+        Comment.objects.update(text="y")
+        with suspended:
+            block.__exit__(None, None, None)
+    assert stamp(project) == clock.now
+
+
+def test_a_suspended_grandparent_is_left_out_alone(clock):
+    project, task, comment = tree()
+    before = stamp(project)
+    now = clock.tick()
+    with no_touching(Project):
+        comment.touch()
+    assert (stamp(project), stamp(task)) == (before, now)
+
+
+def test_without_events_at_the_write_touches_in_silence(clock, audience):
+    project, task, _ = tree()
+    now = clock.tick()
+    with audience.listening() as heard, transaction.atomic():
+        with without_events(Project, Task):
+            Comment.objects.update(text="x")
+    assert (stamp(task), stamp(project)) == (now, now)
+    assert len(heard) == heard.is_told
+
+
+# The context of the last write.
+
+
+def test_the_parents_event_carries_the_context_of_the_last_write(clock):
+    project, _, comment = tree()
+    with capture_events() as events, transaction.atomic():
+        with timestamp_context(reason="first", actor="1", n=1):
+            comment.touch()
+        with timestamp_context(reason="last", actor="2", correlation_id="c", n=2):
+            Comment.objects.update(text="x")
+    event = events[-1] if events[-1].entity_type == "testapp.project" else events[-2]
+    assert (event.entity_id, event.reason, event.actor, event.correlation_id) == (str(project.pk), "last", "2", "c")
+    assert event.metadata == {"n": 2}
+
+
+def test_a_passed_reason_reaches_the_parent(clock):
+    _, _, comment = tree()
+    with capture_events() as events:
+        comment.touch("reviewed")
+    assert {event.reason for event in events} == {"reviewed"}
+
+
+def test_a_given_moment_reaches_the_parents_but_never_puts_them_back(clock, audience):
+    project, task, comment = tree()
+    early, late = datetime(2025, 1, 1, tzinfo=UTC), clock.now + timedelta(seconds=30)
+    before = stamp(project), stamp(task)
+    with audience.listening() as heard, stamped_at(early):
+        Comment.objects.bulk_create([Comment(task=task)])
+    assert (stamp(project), stamp(task)) == before
+    assert not [event for event in heard if event.entity_type == "testapp.project" and event.occurred_at != before[0]]
+    with audience.listening() as heard, stamped_at(late):
+        Comment.objects.filter(pk=comment.pk).update(text="x")
+    assert (stamp(project), stamp(task)) == (late, late)
+    heard.agree_with([Project.objects.get(), Task.objects.get()])
+
+
+def test_parents_of_different_moments_go_in_one_transaction(clock, audience):
+    first, second = tree(), tree()
+    late = clock.now + timedelta(seconds=30)
+    now = clock.tick(10)
+    with audience.listening(), transaction.atomic():
+        with stamped_at(late):
+            Comment.objects.filter(pk=first[2].pk).update(text="x")
+        Comment.objects.filter(pk=second[2].pk).update(text="x")
+    assert (stamp(first[0]), stamp(second[0])) == (late, now)
+
+
+# Transactions.
+
+
+def test_what_a_savepoint_takes_back_touches_nobody(clock):
+    project, _, comment = tree()
+    before = stamp(project)
+    clock.tick()
+    with transaction.atomic():
+        with pytest.raises(RuntimeError), transaction.atomic():
+            comment.touch()
+            raise RuntimeError
+        with transaction.atomic():
+            pass
+    assert stamp(project) == before
+
+
+def test_what_a_transaction_takes_back_touches_nobody(clock):
+    project, _, comment = tree()
+    before = stamp(project)
+    with capture_events() as events, pytest.raises(RuntimeError), transaction.atomic():
+        comment.touch()
+        raise RuntimeError
+    assert stamp(project) == before
+    assert events == []
+
+
+def test_the_parent_is_touched_before_commit_not_before(clock):
+    project, _, comment = tree()
+    before = stamp(project)
+    clock.tick()
+    with transaction.atomic():
+        comment.touch()
+        assert stamp(project) == before
+    assert stamp(project) == clock.now
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_transaction_touches_before_commit(clock, audience):
+    project, task, _ = tree()
+    now = clock.tick()
+    with audience.listening() as heard:
+        Comment.objects.update(text="x")
+    assert (stamp(project), stamp(task)) == (now, now)
+    assert len(heard) == 3 * heard.is_told
+    clock.tick()
+    with audience.listening() as heard, transaction.atomic():
+        Comment.objects.update(text="y")
+        assert stamp(project) == now
+    assert stamp(project) == clock.now
+    assert len(heard) == 3 * heard.is_told
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_writes_while_parents_are_touched_touches_too(clock):
+    project, task, _ = tree()
+    other = Project.objects.create()
+
+    def answer(event, **_):
+        if event.entity_type == "testapp.comment":
+            Task.objects.create(project=other)
+
+    timestamp_created.connect(answer, sender=Comment)
+    now = clock.tick()
+    try:
+        Comment.objects.create(task=task)
+    finally:
+        timestamp_created.disconnect(answer, sender=Comment)
+    assert (stamp(project), stamp(other)) == (now, now)
+
+
+class InATestCase(TestCase):
+    """The test's own block never commits; the outermost other one stands for it."""
+
+    def test_a_lone_write_touches_at_once(self):
+        project, _, comment = tree()
+        before = stamp(project)
+        comment.touch()
+        self.assertGreater(stamp(project), before)
+        before = stamp(project)
+        Comment.objects.update(text="x")
+        self.assertGreater(stamp(project), before)
+
+    def test_the_outermost_block_touches_at_its_end(self):
+        project, _, comment = tree()
+        before = stamp(project)
+        with transaction.atomic():
+            with transaction.atomic():
+                comment.touch()
+            self.assertEqual(stamp(project), before)
+        self.assertGreater(stamp(project), before)
+
+
+def test_a_ticket_touches_beside_its_other_relations(clock):
+    project = Project.objects.create()
+    ticket = Ticket.objects.create(project=project)
+    now = clock.tick()
+    Project.objects.filter(pk=project.pk).update(name="x")
+    clock.tick()
+    with transaction.atomic():
+        ticket.touch()
+        Project.objects.all().delete()
+    ticket.refresh_from_db()
+    assert (ticket.project_id, ticket.updated_at) == (None, clock.now + TICK)
+    assert now < ticket.updated_at
