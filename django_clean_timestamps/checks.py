@@ -6,6 +6,7 @@ Ids are never reused. ``E`` stops, ``W`` warns, ``I`` informs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -137,7 +138,10 @@ def check_managers(model: Entity) -> Iterator[CheckMessage]:
 
 
 def _stamps(manager: Any) -> bool:
-    return isinstance(manager.get_queryset(), StampingQuerySet)
+    with warnings.catch_warnings():
+        # A check is no use: model-utils' SoftDeletableModel warns of its manager whenever that is asked.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return isinstance(manager.get_queryset(), StampingQuerySet)
 
 
 def check_touches(model: Entity) -> Iterator[CheckMessage]:
@@ -176,7 +180,7 @@ def check_on_delete(model: Entity) -> Iterator[CheckMessage]:
             yield checks.Error(
                 f"{model._meta.label}.{field.name} leaves on_delete={on_delete} to the database, which changes or "
                 "deletes rows without a stamp and an event.",
-                hint="Use the form that Django carries out: models.CASCADE, models.SET_NULL or models.SET_DEFAULT.",
+                hint="Use the form that Django carries out set-based: models.CASCADE, models.SET_NULL or models.SET(value).",
                 obj=model,
                 id=NAMED.format("E015"),
             )

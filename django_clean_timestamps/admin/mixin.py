@@ -21,6 +21,7 @@ from django_clean_timestamps.admin.display import show_stamp
 from django_clean_timestamps.admin.reason_form import REASON, REFUSALS, reason_of, with_reason
 from django_clean_timestamps.admin.touch_action import TOUCH_ACTION, touch_selected
 from django_clean_timestamps.context import timestamp_context
+from django_clean_timestamps.stamping.baseline import loaded_stamp
 from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 
@@ -164,6 +165,9 @@ class TimestampAdminMixin(_Base):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save the object with the reason."""
+        if change and loaded_stamp(obj, UPDATED_AT) is None:
+            # Made by hand of an older state, as django-simple-history does to revert: its stamp is nobody's wish.
+            obj.updated_at = None
         with self.timestamp_context(request, form):
             super().save_model(request, obj, form, change)
 

@@ -17,7 +17,16 @@ from django.db.models import Model
 
 from django_clean_timestamps.stamping.per_class import per_class
 
-__all__ = ["given_stamp", "loaded_parents", "loaded_stamp", "normalised", "remember", "remember_row", "remember_stamp"]
+__all__ = [
+    "given_stamp",
+    "is_aware",
+    "loaded_parents",
+    "loaded_stamp",
+    "normalised",
+    "remember",
+    "remember_row",
+    "remember_stamp",
+]
 
 LOADED: Final = {"created_at": "_loaded_created_at", "updated_at": "_loaded_updated_at"}
 LOADED_PARENTS: Final = "_loaded_parents"
@@ -43,6 +52,11 @@ def normalised(value: Any) -> Any:
     if value.utcoffset() is not None:
         return value.astimezone(UTC)
     return value if settings.USE_TZ else value.replace(tzinfo=UTC)
+
+
+def is_aware(value: object) -> bool:
+    """Say whether the value is a datetime that knows its offset."""
+    return isinstance(value, datetime) and value.utcoffset() is not None
 
 
 def loaded_stamp(instance: Model, name: str) -> datetime | None:

@@ -10,7 +10,6 @@ collector asks the base manager for their rows.
 from __future__ import annotations
 
 import weakref
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from django_clean_timestamps.stamping.querysets import TimestampQuerySet
 
 __all__ = [
+    "begin_deletion",
     "delete_rows",
     "describe_deletion",
     "hears_deletions",
@@ -128,7 +128,7 @@ def _row_deleted(sender: type[BaseTimestampEntity], instance: Any, using: str, o
     followers = _followers_of(origin)
     concrete = sender._meta.concrete_model or sender
     if (concrete, instance.pk) in followers:
-        followers.discard((concrete, instance.pk))
+        # Kept: Django tells twice of a row whose queryset returns instances of subclasses.
         return
     for ancestor in concrete._meta.all_parents:
         followers.add((ancestor, getattr(instance, ancestor._meta.pk.attname)))
@@ -146,9 +146,7 @@ def load_parents(entity: BaseTimestampEntity, using: str) -> None:
         entity._loaded_parents = rows.values_list(*(link.attname for link in links_of(model))).first()
 
 
-def record_instance_deleted(
-    model: type[BaseTimestampEntity], instance: Any, using: str, entity_id: str | None
-) -> None:
+def record_instance_deleted(model: type[BaseTimestampEntity], instance: Any, using: str, entity_id: str | None) -> None:
     """Record the deletion of one instance, unless without an id, and have the parents of its row touched."""
     description = describe_deletion(model)
     connection = connections[using]
@@ -162,18 +160,21 @@ def record_instance_deleted(
 
 _Rows = set[tuple[type[Model], Any]]
 
-# The rows of ancestors whose deletion follows from one that was recorded, by the deletions that are under way: a
-# receiver may delete more.
-_expected: ContextVar[tuple[tuple[weakref.ref[Any], _Rows], ...]] = ContextVar("clean_timestamps_deletions", default=())
+# By deletion under way: the rows of ancestors whose end follows from one that was recorded. A deletion is known by its
+# origin, the instance or the queryset, of which there is one at a time.
+_followers: Final[dict[int, tuple[weakref.ref[Any], set[tuple[type[Model], Any]]]]] = {}
 
 
-def _followers_of(origin: Any) -> _Rows:
+def begin_deletion(origin: object) -> None:
+    """Forget what followed from an earlier deletion through the same instance or queryset."""
+    _followers.pop(id(origin), None)
+
+
+def _followers_of(origin: object) -> set[tuple[type[Model], Any]]:
     if origin is None:
         return set()
-    under_way = [entry for entry in _expected.get() if entry[1] and entry[0]() is not None]
-    for known, followers in under_way:
-        if known() is origin:
-            return followers
-    followers = set()
-    _expected.set((*under_way, (weakref.ref(origin), followers)))
-    return followers
+    known = _followers.get(id(origin))
+    if known is None or known[0]() is not origin:
+        number = id(origin)
+        known = _followers[number] = (weakref.ref(origin, lambda _: _followers.pop(number, None)), set())
+    return known[1]

@@ -13,6 +13,7 @@ from django_clean_timestamps.events import TimestampEvent
 from django_clean_timestamps.stamping.ages import TimestampDict, describe_times, seconds_since
 from django_clean_timestamps.stamping.baseline import remember, remember_row
 from django_clean_timestamps.stamping.deletion import (
+    begin_deletion,
     describe_deletion,
     hears_deletions,
     load_parents,
@@ -169,17 +170,21 @@ class BaseTimestampEntity(models.Model):
 
     atouch.alters_data = True  # type: ignore[attr-defined]
 
-    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+    def delete(self, using: str | None = None, keep_parents: bool = False, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """
         Delete as Django does, and record the deletion of the row and of those that go with it.
+
+        Other arguments are those of another base. Where that one only marks the row, as model-utils'
+        ``SoftDeletableModel`` does, no deletion is recorded.
 
         Raises:
             InvalidTimestampError: A text of the context, or ``stamped_at()``, breaks a rule; nothing was deleted.
         """
         model = type(self)
         if not is_key_set(self):
-            return super().delete(using=using, keep_parents=keep_parents)
+            return super().delete(using=using, keep_parents=keep_parents, **kwargs)
         describe_deletion(model)
+        begin_deletion(self)
         using = using or router.db_for_write(model, instance=self)
         before = Snapshot(self)
         entity_id = self._get_entity_id()
@@ -187,10 +192,11 @@ class BaseTimestampEntity(models.Model):
             with write_block(using):
                 load_parents(self, using)
                 if hears_deletions(model):
-                    return self._delete_slowly(using, keep_parents)
+                    return self._delete_slowly(using, keep_parents, kwargs)
                 key = self.pk
-                deleted = super().delete(using=using, keep_parents=keep_parents)
-                if deleted[0]:
+                deleted = super().delete(using=using, keep_parents=keep_parents, **kwargs)
+                # Django takes the key of what it deleted; another base may only mark the row, or return nothing.
+                if not is_key_set(self) and (deleted is None or deleted[0]):
                     self.pk = key
                     record_instance_deleted(model, self, using, entity_id)
                     self.pk = None
@@ -201,13 +207,13 @@ class BaseTimestampEntity(models.Model):
 
     delete.alters_data = True  # type: ignore[attr-defined]
 
-    def _delete_slowly(self, using: str, keep_parents: bool) -> tuple[int, dict[str, int]]:
+    def _delete_slowly(self, using: str, keep_parents: bool, kwargs: dict[str, Any]) -> tuple[int, dict[str, int]]:
         """Delete through the collector, whose signal records; not a row that is gone already."""
         rows_of = type(self)._base_manager.using(using)
         if not list(rows_of.filter(pk=self.pk).select_for_update().values_list("pk")):
             self.__dict__["_timestamp_row_is_gone"] = True
         try:
-            return super().delete(using=using, keep_parents=keep_parents)
+            return super().delete(using=using, keep_parents=keep_parents, **kwargs)
         finally:
             self.__dict__.pop("_timestamp_row_is_gone", None)
 
@@ -230,9 +236,7 @@ class BaseTimestampEntity(models.Model):
             self._timestamp_save.row_written()
         return updated
 
-    def _do_update(  # type: ignore[override]  # Django 5.2 has one argument less
-        self, base_qs: Any, using: Any, pk_val: Any, values: Any, update_fields: Any, *args: Any
-    ) -> Any:
+    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, update_fields: Any, *args: Any) -> Any:
         call_django: Any = super()._do_update
         if self._timestamp_save is None:
             return call_django(base_qs, using, pk_val, values, update_fields, *args)

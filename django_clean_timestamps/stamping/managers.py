@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 # Its receivers add managers to a class that is prepared: connected before ours, they run before it.
 import model_utils.models  # noqa: F401
-from django.db.models import Model
+from django.db.models import Manager, Model
 from django.db.models.signals import class_prepared
 
 from django_clean_timestamps.stamping.querysets import (
@@ -23,27 +23,41 @@ if TYPE_CHECKING:
 
 __all__ = ["equip_managers"]
 
+UNNAMED: Final = "_base_manager"
+"""What Django calls a base manager for which no Meta gives a name."""
+
 
 def equip_managers(sender: type[Model], **_: Any) -> None:
     """
     Give an entity stamping managers when its class is complete.
 
     Related managers are built from the *class* of the default manager, so the class is changed, not the instance.
-    Django drops ``base_manager_name`` when another base comes first, so the base manager is set here, on every class
-    that names none itself.
+    The base manager is set here too: ours, or the one that is named, which stamps like all the others.
     """
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 
     if not issubclass(sender, BaseTimestampEntity):
         return
     options = sender._meta
-    chosen = options.original_attrs.get("base_manager_name")
+    chosen = _named_base_manager(sender)
     for manager in options.managers:
         # All of them become the class's own, in their order: it decides which is the default one.
         _replace(sender, _stamping(manager), is_base=manager.name == chosen)
     if chosen is None:
         _set_base_manager(sender)
+    options.base_manager_name = chosen
     options._expire_cache()  # type: ignore[attr-defined]
+
+
+def _named_base_manager(model: type[BaseTimestampEntity]) -> str | None:
+    """
+    Return the ``base_manager_name`` that the model's Meta gives, or else one of its bases'.
+
+    Django itself forgets a base's where another base comes first.
+    """
+    known = {manager.name for manager in model._meta.managers}
+    named = (kind._meta.base_manager_name for kind in model.__mro__ if hasattr(kind, "_meta"))
+    return next((name for name in named if name in known), None)
 
 
 def _replace(model: type[BaseTimestampEntity], manager: Any, *, is_base: bool) -> None:
@@ -61,8 +75,10 @@ def _set_base_manager(model: type[BaseTimestampEntity]) -> None:
     So it stands where Django keeps the answer, among the properties that are worked out once, and is left there when
     these are forgotten.
     """
-    base: Any = TimestampManager()
-    base.name, base.model, base.auto_created = "_base_manager", model, True
+    plain = model._meta.base_manager
+    # django-polymorphic puts its own in place of Django's: a forward relation would lose the real class of its rows.
+    base: Any = TimestampManager() if type(plain) is Manager else _stamping(plain)
+    base.name, base.model, base.auto_created = UNNAMED, model, True
     base.is_base_manager = True
     options: Any = model._meta
     options.FORWARD_PROPERTIES = options.FORWARD_PROPERTIES - {"base_manager"}

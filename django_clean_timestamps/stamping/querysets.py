@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Min, Model, QuerySet
 from django_clean_timestamps.clocks import read_clock
 from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.stamping.bulk_updating import bulk_update
-from django_clean_timestamps.stamping.deletion import delete_rows, describe_deletion, hears_deletions
+from django_clean_timestamps.stamping.deletion import begin_deletion, delete_rows, describe_deletion, hears_deletions
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.inserting import BulkInsert
 from django_clean_timestamps.stamping.rows import lock_rows
@@ -23,7 +23,15 @@ from django_clean_timestamps.unit_of_work import write_block
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["StampingManager", "StampingQuerySet", "TimestampManager", "TimestampQuerySet", "TimestampStats", "stamping", "stamping_form"]
+__all__ = [
+    "StampingManager",
+    "StampingQuerySet",
+    "TimestampManager",
+    "TimestampQuerySet",
+    "TimestampStats",
+    "stamping",
+    "stamping_form",
+]
 
 ModelT = TypeVar("ModelT", bound=Model)
 ModelT_co = TypeVar("ModelT_co", bound=Model, covariant=True)
@@ -175,6 +183,9 @@ class StampingQuerySet(_Base[ModelT_co]):
 
     def _insert(self, objs: Any, fields: Any, returning_fields: Any = None, **kwargs: Any) -> Any:
         insert = self._insert_under_way
+        if insert is not None and kwargs.get("on_conflict") is None:
+            # django-polymorphic leaves the conflict clause out.
+            insert.ignores = insert.upserts = False
         if insert is None or kwargs.get("on_conflict") is None:
             return super()._insert(objs, fields, returning_fields=returning_fields, **kwargs)  # type: ignore[misc]
         return insert.insert_or_update(objs, fields, returning_fields, **kwargs)
@@ -185,6 +196,7 @@ class StampingQuerySet(_Base[ModelT_co]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete as Django does, and record the rows, those of cascades too."""
         describe_deletion(self.model)
+        begin_deletion(self)
         self._for_write = True
         if not self._can_be_deleted():
             return super().delete()
@@ -253,10 +265,19 @@ def stamping_form(queryset_class: type[Any]) -> type[Any]:
     form = _forms.get(queryset_class)
     if form is None:
         name = f"Stamping{queryset_class.__name__}"
-        form = type(name, (StampingQuerySet, queryset_class), {"__module__": queryset_class.__module__})
-        form.__qualname__ = name
-        _forms[queryset_class] = form
+
+        def __reduce__(self: Any) -> Any:  # noqa: N807 - a method of the class that is made
+            # Nobody can import this class.
+            return _unpickled, (queryset_class,), self.__getstate__()
+
+        members = {"__module__": queryset_class.__module__, "__qualname__": name, "__reduce__": __reduce__}
+        form = _forms[queryset_class] = type(name, (StampingQuerySet, queryset_class), members)
     return form
+
+
+def _unpickled(queryset_class: type[Any]) -> Any:
+    form = stamping_form(queryset_class)
+    return form.__new__(form)
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django_clean_timestamps.context.frame import current_frame
-from django_clean_timestamps.stamping.baseline import normalised
+from django_clean_timestamps.stamping.baseline import is_aware, normalised
 from django_clean_timestamps.stamping.decision import insert_stamps, read_moment, update_stamp
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.keys import is_key_set, stamped_table
@@ -20,7 +20,8 @@ def complete_raw_row(entity: BaseTimestampEntity, table: Any, using: str) -> Non
     """
     Put the stamps on an entity that is about to be written raw.
 
-    Given ones are kept, but a row that exists keeps its ``created_at``: Django's JSON cuts stamps to milliseconds.
+    Given ones are kept, but a row that exists keeps its ``created_at``: Django's JSON cuts stamps to milliseconds. Its
+    ``updated_at`` is not put before that.
 
     Args:
         entity: The instance.
@@ -38,9 +39,13 @@ def complete_raw_row(entity: BaseTimestampEntity, table: Any, using: str) -> Non
     if stored is not None:
         if not preserved or state.get(CREATED_AT) is None:
             entity.created_at = stored[0]
-        if state.get(UPDATED_AT) is None:
+        given, created = normalised(state.get(UPDATED_AT)), state[CREATED_AT]
+        if given is None:
             moved, _ = update_stamp(reading, exact=exact, given=None, previous=stored[1])
             entity.updated_at = stored[1] if preserved and not exact else moved
+        elif is_aware(given) and given < created == stored[0]:
+            # The one that stays is not cut, so that the other one may lie before it.
+            entity.updated_at = created
     entity.created_at, entity.updated_at = insert_stamps(
         reading, exact=exact, created=state.get(CREATED_AT), updated=state.get(UPDATED_AT)
     )

@@ -1,4 +1,4 @@
-"""The statements of one row: of a ``save()``, straight to Django's compiler; of a ``touch()``, put together once and kept."""
+"""The statements of one row: of a ``save()``, straight to Django's compiler; of a ``touch()``, made once and kept."""
 
 from __future__ import annotations
 

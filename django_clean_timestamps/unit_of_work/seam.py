@@ -81,9 +81,8 @@ def _release_may_commit(connection: Any) -> bool:
 
     SQLite begins a transaction with a savepoint where none is open, as in manual mode, and commits with its release.
     """
-    if connection.vendor != "sqlite" or connection.connection is None:
-        return False
-    return connection.connection.isolation_level is not None
+    driver = connection.connection
+    return connection.vendor == "sqlite" and driver is not None and driver.isolation_level is not None
 
 
 def _finish_before_release(connection: Any, unit: _Unit, sid: str | None) -> None:

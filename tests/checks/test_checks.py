@@ -25,7 +25,7 @@ def test_the_checks_are_registered():
     assert {package_checks.check_settings, package_checks.check_databases} <= set(registered)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "other"])
 def test_the_test_project_has_nothing_that_stops():
     call_command("check", fail_level="ERROR")
 

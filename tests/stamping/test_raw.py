@@ -53,10 +53,17 @@ def test_a_row_that_exists_keeps_its_created_at(clock):
     Note.objects.create(pk=1, title="a")
     created = clock.now
     clock.tick()
-    note = load(Note, title="b", created_at=text(OLDER), updated_at=text(OLD))
+    moment = clock.now - timedelta(milliseconds=500)
+    note = load(Note, title="b", created_at=text(OLDER), updated_at=text(moment))
     stored = Note.objects.get()
-    assert (stored.title, stored.created_at, stored.updated_at) == ("b", created, OLD)
+    assert (stored.title, stored.created_at, stored.updated_at) == ("b", created, moment)
     assert note.created_at == created
+
+
+def test_a_row_that_exists_is_not_updated_before_it_was_created(clock):
+    Note.objects.create(pk=1)
+    load(Note, updated_at=text(OLD))
+    assert (Note.objects.get().created_at, Note.objects.get().updated_at) == (clock.now, clock.now)
 
 
 def test_a_row_that_exists_gets_a_fresh_updated_at_where_none_is_given(clock):

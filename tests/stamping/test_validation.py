@@ -222,7 +222,7 @@ def test_an_own_entity_id_of_a_row_without_a_key_is_refused_when_it_is_known(clo
 
 def test_a_rule_of_the_project_is_asked_too(note):
     with using(RULES=[*BUILT_IN_RULES, "tests.stamping.rules.NO_SECRETS"]), Unchanged(note):
-        with pytest.raises(InvalidTimestampError, match="testapp.Note: the reason tells a secret") as caught:
+        with pytest.raises(InvalidTimestampError, match=r"testapp\.Note: the reason tells a secret") as caught:
             note.touch("a secret")
         assert caught.value.code == "no_secrets"
     with using(RULES=[*BUILT_IN_RULES, "tests.stamping.rules.NO_SECRETS"]):

@@ -320,9 +320,7 @@ class Document(BaseTimestampEntity):
 
     data = models.JSONField(default=dict, null=True)
     number = models.IntegerField(default=0)
-    doubled = models.GeneratedField(
-        expression=F("number") * 2, output_field=models.IntegerField(), db_persist=True
-    )
+    doubled = models.GeneratedField(expression=F("number") * 2, output_field=models.IntegerField(), db_persist=True)
 
     skip_unchanged = True
 

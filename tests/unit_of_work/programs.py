@@ -16,7 +16,7 @@ from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import write_pending
 from tests.testapp.models import Note
-from tests.unit_of_work.written import WrittenEvent
+from tests.unit_of_work.written import WrittenEvent, set_savepoint
 
 WRITES = ("create", "create", "save", "save", "save", "touch", "update", "bulk_create", "delete", "delete_many")
 OTHERS = ("write_pending", "sp_set", "sp_set", "sp_rollback", "sp_rollback", "sp_release", "on_commit")
@@ -261,7 +261,7 @@ class Run:
 
     def do_sp_set(self, statement):
         if self._savepoints_work():
-            self.manual_savepoints.append((len(self.blocks), transaction.savepoint(self.using), self.state.copy()))
+            self.manual_savepoints.append((len(self.blocks), set_savepoint(self.using), self.state.copy()))
 
     def _savepoints_work(self):
         if self.broken:

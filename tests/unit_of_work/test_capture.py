@@ -12,7 +12,7 @@ from django_clean_timestamps.unit_of_work import Entry, get_unit, is_capturing, 
 from tests.testapp.models import Note
 from tests.unit_of_work.written import make_event, rolled_back, save
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("real_transactions")
 
 
 def reasons(events):

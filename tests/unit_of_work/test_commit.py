@@ -13,7 +13,7 @@ from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import attach_writer, unit, write_pending
 from tests.testapp.models import Task
-from tests.unit_of_work.written import rolled_back, save, titles, written
+from tests.unit_of_work.written import rolled_back, save, set_savepoint, titles, written
 
 pytestmark = pytest.mark.usefixtures("writer")
 
@@ -269,7 +269,7 @@ def test_a_failed_early_write_counts_for_the_block_around_a_savepoint_that_ended
                 writer.fail_with(ValueError("no"))
                 with pytest.raises(ValueError, match="no"):
                     write_pending(connections[using])
-            sid = transaction.savepoint(using)
+            sid = set_savepoint(using)
             transaction.savepoint_rollback(sid, using)
 
     with pytest.raises(UnitOfWorkError, match="writer failed"):

@@ -8,7 +8,16 @@ from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import get_unit, unit
 from tests.testapp.models import Project, Task
-from tests.unit_of_work.written import RowWriter, attached, rolled_back, save, take_seam_away, titles, written
+from tests.unit_of_work.written import (
+    RowWriter,
+    attached,
+    rolled_back,
+    save,
+    set_savepoint,
+    take_seam_away,
+    titles,
+    written,
+)
 
 
 class Errand:
@@ -51,7 +60,7 @@ class TestBeforeCommit:
         with transaction.atomic(using):
             enlist(errand, "a", 1, using)
             enlist(errand, "b", 2, using)
-            transaction.savepoint(using)
+            set_savepoint(using)
             enlist(errand, "a", 3, using)
             with transaction.atomic(using):
                 enlist(errand, "b", 4, using)

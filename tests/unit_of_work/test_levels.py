@@ -8,7 +8,7 @@ from django.db import connection, connections, transaction
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import Entry, attach_writer, get_unit, unit, write_pending
 from django_clean_timestamps.unit_of_work.levels import Level, Marker
-from tests.unit_of_work.written import make_event, rolled_back, save, titles, written
+from tests.unit_of_work.written import make_event, rolled_back, save, set_savepoint, titles, written
 
 pytestmark = pytest.mark.usefixtures("writer")
 
@@ -61,7 +61,7 @@ def test_events_written_under_a_savepoint_that_ended_well_are_written_once(using
 def test_a_savepoint_can_be_rolled_back_to_twice(using):
     with transaction.atomic(using):
         save("a", using)
-        sid = transaction.savepoint(using)
+        sid = set_savepoint(using)
         save("b", using)
         write_pending(connections[using])
         transaction.savepoint_rollback(sid, using)
@@ -75,7 +75,7 @@ def test_a_savepoint_can_be_rolled_back_to_twice(using):
 def test_a_savepoint_set_before_the_units_first_event_takes_all_events_back(make_database):
     using = make_database("fresh").alias
     with transaction.atomic(using):
-        sid = transaction.savepoint(using)
+        sid = set_savepoint(using)
         save("a", using)
         transaction.savepoint_rollback(sid, using)
         save("b", using)
@@ -84,9 +84,9 @@ def test_a_savepoint_set_before_the_units_first_event_takes_all_events_back(make
 
 def test_a_released_savepoint_ends_those_set_after_it(using):
     with transaction.atomic(using):
-        outer = transaction.savepoint(using)
+        outer = set_savepoint(using)
         save("a", using)
-        transaction.savepoint(using)
+        set_savepoint(using)
         save("b", using)
         transaction.savepoint_commit(outer, using)
         with rolled_back(using):
@@ -183,7 +183,7 @@ def test_memory_stays_flat_over_many_savepoints_set_by_hand(held, vendor, monkey
     with transaction.atomic():
         save("outer")
         for number in range(many(vendor)):
-            sid = transaction.savepoint()
+            sid = set_savepoint()
             get_unit(connection).record(make_event(number))
             (transaction.savepoint_rollback if number % 2 else transaction.savepoint_commit)(sid)
             if number % 2:

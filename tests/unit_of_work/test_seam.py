@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import UnitOfWorkMixin, get_unit, peek_unit, write_pending
 from django_clean_timestamps.unit_of_work.levels import Marker
-from tests.unit_of_work.written import METHODS, rolled_back, save, take_seam_away, titles, written
+from tests.unit_of_work.written import METHODS, rolled_back, save, set_savepoint, take_seam_away, titles, written
 
 pytestmark = pytest.mark.usefixtures("writer")
 
@@ -106,9 +106,9 @@ def test_a_method_ends_in_the_one_that_the_class_has_at_that_moment(name, using,
 
 
 def test_a_savepoint_that_django_did_not_set_is_left_to_django(using):
-    # Outside a transaction transaction.savepoint() returns None, and takes it back.
+    # Outside a transaction a connection's savepoint() returns None, and takes it back.
     save("a", using)
-    sid = transaction.savepoint(using)
+    sid = set_savepoint(using)
     transaction.savepoint_commit(sid, using)
     transaction.savepoint_rollback(sid, using)
     assert sid is None
@@ -323,7 +323,7 @@ def test_events_that_were_written_early_are_not_written_late(caplog):
 def test_events_that_a_savepoint_took_back_are_not_written_late():
     with transaction.atomic():
         save("a")
-        sid = transaction.savepoint()
+        sid = set_savepoint()
         save("b")
         transaction.savepoint_rollback(sid)
         take_seam_away()

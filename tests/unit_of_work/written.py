@@ -112,6 +112,11 @@ def rolled_back(using="default"):
         raise _TakenBack
 
 
+def set_savepoint(using="default"):
+    """Set a savepoint by hand, as ``transaction.savepoint()`` does, which Django 6.1 calls ``savepoint_create()``."""
+    return connections[using].savepoint()
+
+
 def titles(using="default"):
     """Return the titles of the notes, in the order of their keys."""
     return list(Note.objects.using(using).order_by("pk").values_list("title", flat=True))
