@@ -28,4 +28,9 @@ class InvalidSettingError(CleanTimestampsError, ImproperlyConfigured):
 
 
 class UnitOfWorkError(CleanTimestampsError, RuntimeError):
-    """A transaction kept raising new events or touches while it was being committed."""
+    """
+    A transaction cannot be committed with its events, and was rolled back.
+
+    It kept raising new events or touches while it was being committed, an early write of events failed half-way, or
+    the transaction was marked for rollback while they were being written.
+    """

@@ -25,7 +25,7 @@ class write_block:  # noqa: N801 - used as a verb
 
     def __init__(self, using: str) -> None:
         self.connection: Any = connections[using]
-        blocks = self.connection.atomic_blocks
+        blocks: list[Any] = self.connection.atomic_blocks
         # Inside a block of the caller's there is nothing to open: it is enough that an error breaks that one. The
         # blocks of a TestCase do not count, the end of a lone write stands for COMMIT there.
         inside = bool(blocks) and not blocks[-1]._from_testcase

@@ -204,8 +204,6 @@ class UnitOfWork:
                 level.merge_into(target)
         for level in self._levels:
             level.release_written(outer)
-        if self._failed_under is not None:
-            self._failed_under = min(self._failed_under, outer)
         self.end_block()
 
     def savepoint_rolled_back(self, number: int) -> None:

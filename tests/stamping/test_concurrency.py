@@ -15,6 +15,7 @@ from tests.testapp.models import Attachment, Comment, Dog, Membership, Note, Pro
 pytestmark = [pytest.mark.postgres, pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
 
 TICK = timedelta(microseconds=1)
+OTHER = 1_000_000
 
 
 class Rival(threading.Thread):
@@ -59,6 +60,8 @@ def is_waiting(vendor):
     """Say whether a session waits for a lock."""
     with connection.cursor() as cursor:
         if vendor == "postgresql":
+            # A transaction sees the activity as it was when it first looked.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
@@ -83,7 +86,7 @@ WRITES = {
     "bulk_update": lambda entity: type(entity).objects.bulk_update([entity], ["name"]),
     "bulk_update of the stamp": lambda entity: type(entity).objects.bulk_update([entity], ["name", "updated_at"]),
     "touched parent": lambda entity: Task.objects.bulk_create([Task(project=entity)]),
-    "two touched parents": lambda entity: Task.objects.bulk_create([Task(project=entity), Task(project_id=1)]),
+    "two touched parents": lambda entity: Task.objects.bulk_create([Task(project=entity), Task(project_id=OTHER)]),
     "upsert": upsert,
 }
 
@@ -92,7 +95,7 @@ WRITES = {
 @pytest.mark.parametrize("write", WRITES)
 def test_a_row_is_never_put_back_by_a_write_that_waited(clock, vendor, write, captures):
     model = Tag if write == "upsert" else Project
-    Project.objects.create(pk=1)
+    Project.objects.create(pk=OTHER)
     for other in (Dog,) if write in {"update", "touch", "bulk_update"} else ():
         let_one_wait(clock, vendor, other.objects.create(name="a"), WRITES[write], captures=captures)
     let_one_wait(clock, vendor, model.objects.create(name="a"), WRITES[write], captures=captures)
