@@ -67,7 +67,8 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
                 id=NAMED.format("W003"),
             )
         )
-    for alias, database in settings.DATABASES.items():
+    databases: dict[str, dict[str, Any]] = settings.DATABASES
+    for alias, database in databases.items():
         mode = str(database.get("OPTIONS", {}).get("transaction_mode") or "")
         if database.get("ENGINE") == "django.db.backends.sqlite3" and mode.upper() not in ("IMMEDIATE", "EXCLUSIVE"):
             found.append(
@@ -180,7 +181,7 @@ def check_on_delete(model: Entity) -> Iterator[CheckMessage]:
             yield checks.Error(
                 f"{model._meta.label}.{field.name} leaves on_delete={on_delete} to the database, which changes or "
                 "deletes rows without a stamp and an event.",
-                hint="Use the form that Django carries out set-based: models.CASCADE, models.SET_NULL or models.SET(value).",
+                hint="Use a form that Django carries out: models.CASCADE, models.SET_NULL or models.SET(value).",
                 obj=model,
                 id=NAMED.format("E015"),
             )

@@ -36,7 +36,7 @@ def bulk_update(
     queryset: StampingQuerySet[Any], objs: Iterable[Any], fields: Iterable[str], batch_size: int | None
 ) -> int:
     """Run Django's ``bulk_update()`` with the stamps decided here; return how many rows matched."""
-    entities: Sequence[BaseTimestampEntity] = tuple(objs)
+    entities: Sequence[Any] = tuple(objs)
     names = list(fields)
     if not entities or not all(entity._is_pk_set() for entity in entities):
         return queryset._bulk_update_rows(entities, names, batch_size)
@@ -63,7 +63,7 @@ def _write(
     batch_size: int | None,
     frame: Frame,
 ) -> int:
-    queryset._for_write = True  # type: ignore[attr-defined]
+    queryset._for_write = True
     with write_block(queryset.db):
         reading = normalised(read_moment(frame))
         stamps = [_stamp(entity, names, reading, frame) for entity in entities]

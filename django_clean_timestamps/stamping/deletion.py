@@ -31,7 +31,7 @@ from django_clean_timestamps.unit_of_work import get_writer
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
-    from django_clean_timestamps.stamping.querysets import TimestampQuerySet
+    from django_clean_timestamps.stamping.querysets import StampingQuerySet
 
 __all__ = [
     "begin_deletion",
@@ -59,7 +59,7 @@ def hears_deletions(model: type[BaseTimestampEntity]) -> bool:
     post_delete.connect(_row_deleted, sender=model, dispatch_uid=f"clean_timestamps {model._meta.label}")
     _hearing.add(model)
     for relation in (model._meta.concrete_model or model)._meta.related_objects:
-        if relation.parent_link:  # type: ignore[attr-defined]
+        if relation.parent_link:
             # Its rows would go fast with those of the parent, without a look at its base manager.
             hears_deletions(relation.related_model)  # type: ignore[arg-type]
     return True
@@ -101,7 +101,7 @@ def describe_deletion(model: type[Model]) -> Description:
     return describe(frame, model._meta.label, given=given)
 
 
-def delete_rows(queryset: TimestampQuerySet[Any], using: str) -> int:
+def delete_rows(queryset: StampingQuerySet[Any], using: str) -> int:
     """Delete the rows of a queryset in the fast way; where somebody listens or is touched, by their locked keys."""
     model: type[BaseTimestampEntity] = queryset.model
     description = describe_deletion(model)
@@ -113,7 +113,7 @@ def delete_rows(queryset: TimestampQuerySet[Any], using: str) -> int:
     rows = lock_rows(queryset.using(using), tuple(link.attname for link in links))
     keys = [row[0] for row in rows]
     ids = entity_ids(model, using, keys) if heard else {}
-    count = sum(keyed(queryset.using(using), chunk)._delete_raw(using) for chunk in chunks(keys))
+    count: int = sum(keyed(queryset.using(using), chunk)._delete_raw(using) for chunk in chunks(keys))
     moment = normalised(read_moment(description.frame))
     for entity_id in ids.values():
         record_deleted(connection, model, entity_id, description, at=moment)

@@ -61,7 +61,7 @@ class _Stamp(Expression):
     def set_source_expressions(self, exprs: Sequence[Any]) -> None:
         (self.column,) = exprs
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:  # type: ignore[override]
         column, params = compiler.compile(self.column)
         stamp = self.column.target.get_db_prep_value(self.reading, connection)
         held = self._held(column, connection)

@@ -59,7 +59,7 @@ class BulkInsert:
     ) -> None:
         self.queryset = queryset
         self.model: type[BaseTimestampEntity] = queryset.model
-        self.entities: list[BaseTimestampEntity] = list(objs)
+        self.entities: list[Any] = list(objs)
         self.frame = current_frame()
         self.ignores = ignore_conflicts
         self.upserts = update_conflicts
@@ -182,7 +182,7 @@ class BulkInsert:
         return heard and not self.frame.events_suspended(self.model)
 
     def _insert_without_returning(self) -> None:
-        """Find the rows again by their unique keys; those without any are inserted one by one, which tells their key."""
+        """Find the rows again by their unique keys; those without any are inserted singly, which tells their key."""
         queryset: Any = self.queryset
         queryset._prepare_for_bulk_create(self.entities)
         if not (self.ignores or self.upserts):
@@ -289,5 +289,3 @@ class BulkInsert:
             pairs = [(entity.pk, getattr(entity, link.attname)) for entity in self.entities]
         for key, value in dict.fromkeys(pairs):
             enlist_parents(connection, self.model, link, (value,), description, child=key)
-
-

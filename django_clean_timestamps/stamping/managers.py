@@ -117,6 +117,7 @@ def _manager_form(manager_class: type[Any]) -> type[Any]:
         plain.__class__ = manager_class
         return plain.deconstruct()
 
+    made: type[Any]
     members: dict[str, Any] = {
         "__module__": manager_class.__module__,
         "get_queryset": get_queryset,

@@ -38,12 +38,12 @@ def touch_rows(
 
     All rows without a given moment share one reading. A stamp never goes back, whatever moment was given.
     """
-    rows_of = model._base_manager.using(connection.alias)
+    rows_of: Any = model._base_manager.using(connection.alias)
     heard = has_audience(model, TimestampUpdatedEvent)
     old: dict[Any, datetime] = {}
     if heard or len(touches) > 1:
         for chunk in chunks(list(touches)):
-            old.update(lock_rows(rows_of.filter(pk__in=chunk), (UPDATED_AT,)))  # type: ignore[arg-type]
+            old.update(lock_rows(rows_of.filter(pk__in=chunk), (UPDATED_AT,)))
     by_moment: dict[datetime | None, list[Any]] = defaultdict(list)
     for key, touch in touches.items():
         by_moment[normalised(touch.description.frame.moment)].append(key)

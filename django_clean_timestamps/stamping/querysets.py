@@ -200,7 +200,8 @@ class StampingQuerySet(_Base[ModelT_co]):
         self._for_write = True
         if not self._can_be_deleted():
             return super().delete()
-        if not hears_deletions(self.model):
+        model: Any = self.model
+        if not hears_deletions(model):
             with write_block(self.db):
                 return super().delete()
         with write_block(self.db):
@@ -210,7 +211,7 @@ class StampingQuerySet(_Base[ModelT_co]):
             rows: Any = self if is_whole else self._chain().defer(None)  # type: ignore[attr-defined]
             deleted = super(StampingQuerySet, rows).delete()
         self._result_cache = None
-        return deleted  # type: ignore[no-any-return]
+        return deleted
 
     def _can_be_deleted(self) -> bool:
         """Say whether Django takes the queryset; what it does not, it refuses itself."""
@@ -220,14 +221,14 @@ class StampingQuerySet(_Base[ModelT_co]):
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
 
-    def _raw_delete(self, using: str) -> int:
+    def _raw_delete(self, using: Any) -> int:
         return delete_rows(self, using)
 
     _raw_delete.alters_data = True  # type: ignore[attr-defined]
 
     def _delete_raw(self, using: str) -> int:
         """Run Django's own fast DELETE."""
-        return super()._raw_delete(using)  # type: ignore[misc]
+        return super()._raw_delete(using)
 
 
 class TimestampQuerySet(StampingQuerySet[ModelT_co], QuerySet[ModelT_co, ModelT_co]):
@@ -251,7 +252,7 @@ def stamping(queryset: Any, *, is_base: bool) -> Any:
         hears_deletions(queryset.model)
     if isinstance(queryset, StampingQuerySet):
         return queryset
-    form = stamping_form(type(queryset))
+    form: Any = stamping_form(type(queryset))
     stamping_queryset = form.__new__(form)
     stamping_queryset.__dict__.update(queryset.__dict__)
     return stamping_queryset
@@ -276,7 +277,7 @@ def stamping_form(queryset_class: type[Any]) -> type[Any]:
 
 
 def _unpickled(queryset_class: type[Any]) -> Any:
-    form = stamping_form(queryset_class)
+    form: Any = stamping_form(queryset_class)
     return form.__new__(form)
 
 

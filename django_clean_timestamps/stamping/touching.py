@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,6 +15,7 @@ from django_clean_timestamps.context.frame import Frame
 from django_clean_timestamps.stamping.baseline import loaded_parents
 from django_clean_timestamps.stamping.description import Description
 from django_clean_timestamps.stamping.parents import touch_rows
+from django_clean_timestamps.stamping.per_class import per_class
 from django_clean_timestamps.stamping.rows import chunks
 from django_clean_timestamps.unit_of_work import get_unit
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from django_clean_timestamps.stamping.saving import Save
 
 __all__ = ["ParentLink", "ParentTouch", "Touch", "enlist_parents", "links_of", "parents_of_rows", "touch_parents"]
+
 
 class ParentLink(NamedTuple):
     """A foreign key named in ``touches``."""
@@ -66,7 +67,7 @@ class Touch:
 _numbers: Final = itertools.count()
 
 
-@cache
+@per_class
 def links_of(model: type[BaseTimestampEntity]) -> tuple[ParentLink, ...]:
     """Return the foreign keys that ``touches`` names, those that a system check refuses left out."""
     links = []
@@ -77,7 +78,7 @@ def links_of(model: type[BaseTimestampEntity]) -> tuple[ParentLink, ...]:
     return tuple(links)
 
 
-@cache
+@per_class
 def _comes_round(model: type[BaseTimestampEntity]) -> bool:
     """Say whether touches of the model's parents can reach the model itself."""
     seen: set[type[Model]] = set()
@@ -93,7 +94,7 @@ def _comes_round(model: type[BaseTimestampEntity]) -> bool:
     return False
 
 
-@cache
+@per_class
 def root_of(model: type[Model]) -> type[Model]:
     """Return the concrete model at the root of a multi-table tree that holds the stamps."""
     concrete = model._meta.concrete_model or model
@@ -195,7 +196,7 @@ def touch_parents(connection: BaseDatabaseWrapper, touches: Sequence[Touch]) -> 
     the first is locked.
     """
     rows = _find_rows(connection, touches)
-    by_model: dict[type[BaseTimestampEntity], dict[Any, Touch]] = defaultdict(dict)
+    by_model: dict[Any, dict[Any, Touch]] = defaultdict(dict)
     for (model, key), reached in rows.items():
         # A row whose own write began a touch that came round to it is not written again.
         if any(origin != Node(root_of(model), key) for origin in reached.origins):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
-    from django_clean_timestamps.stamping.querysets import TimestampQuerySet
+    from django_clean_timestamps.stamping.querysets import StampingQuerySet
 
 __all__ = ["RowsUpdate", "touched_fields"]
 
@@ -45,7 +45,7 @@ class RowsUpdate:
 
     def __init__(
         self,
-        queryset: TimestampQuerySet[Any],
+        queryset: StampingQuerySet[Any],
         values: Mapping[str, Any],
         *,
         reason: object = None,
@@ -61,7 +61,7 @@ class RowsUpdate:
         self.propagate = propagate
         self.frame = current_frame()
         self.preserved = self.frame.stamps_preserved(self.model)
-        queryset._for_write = True  # type: ignore[attr-defined]
+        queryset._for_write = True
         if reading is None:
             self._compile()
         self._protect_created()
@@ -70,7 +70,7 @@ class RowsUpdate:
 
     def _compile(self) -> None:
         """Let Django refuse values and order here: an error inside the block would break the caller's transaction."""
-        query: Any = self.queryset.query.chain(UpdateQuery)  # type: ignore[arg-type]
+        query: Any = self.queryset.query.chain(UpdateQuery)
         query.add_update_values(self.values)
         for _, _, value in query.values:
             if getattr(value, "contains_aggregate", False):
@@ -90,7 +90,9 @@ class RowsUpdate:
     def _check(self, reason: object) -> None:
         """Run the rules on given times; the rows are asked once whether one of them forbids the stamp."""
         created, updated = self._given(CREATED_AT), self.given
-        given = [(name, self._given(name)) for name in (CREATED_AT, UPDATED_AT) if name in self.values]
+        given: list[tuple[str, Any]] = [
+            (name, self._given(name)) for name in (CREATED_AT, UPDATED_AT) if name in self.values
+        ]
         if self.frame.moment is not None:
             given.append(("stamped_at()", self.frame.moment))
         times = tuple((name, value) for name, value in given if not hasattr(value, "resolve_expression"))
@@ -139,15 +141,13 @@ class RowsUpdate:
             values[name] = moment
         return values
 
-    def _update_by_key(
-        self, connection: BaseDatabaseWrapper, links: Sequence[ParentLink], *, heard: bool
-    ) -> int:
+    def _update_by_key(self, connection: BaseDatabaseWrapper, links: Sequence[ParentLink], *, heard: bool) -> int:
         rows = lock_rows(self.queryset, (UPDATED_AT, *(link.attname for link in links)))
         keys = [row[0] for row in rows]
         values = self._stamped_values()
         # An order matters, and constraints are checked, for the statement as a whole.
         size = CHUNK if connection.features.max_query_params else max(len(keys), 1)
-        count = sum(updatable(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys, size))
+        count: int = sum(updatable(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys, size))
         self.queryset._result_cache = None
         if heard:
             self._record(connection, {row[0]: row[1] for row in rows})

@@ -74,9 +74,9 @@ def execute_upsert(
         raw: As Django's ``_insert``.
         conflict: ``on_conflict``, ``update_fields`` and ``unique_fields``, as Django's ``_insert``.
     """
-    query = InsertQuery(model, **conflict)
+    query: Any = InsertQuery(model, **conflict)
     query.insert_values(fields, objs, raw=raw)
-    compiler: Any = query.get_compiler(using=using)
+    compiler = query.get_compiler(using=using)
     compiler.returning_fields = returning
     rows: list[tuple[Any, ...]] = []
     with connections[using].cursor() as cursor:
@@ -149,7 +149,8 @@ def _unique_sets(model: type[BaseTimestampEntity]) -> list[tuple[str, ...]]:
     options = model._meta
     sets: list[tuple[str, ...]] = [tuple(field.attname for field in options.pk_fields)]
     sets += [(field.attname,) for field in options.concrete_fields if field.unique and not field.primary_key]
-    named = [*options.unique_together]
+    named: list[Sequence[str]] = [*options.unique_together]
     named += [c.fields for c in options.constraints if isinstance(c, UniqueConstraint) and c.condition is None]
-    sets += [tuple(options.get_field(name).attname for name in names) for names in named if names]  # type: ignore[union-attr]
+    fields: dict[str, Any] = {field.name: field for field in options.concrete_fields}
+    sets += [tuple(fields[name].attname for name in names) for names in named if names]
     return sets

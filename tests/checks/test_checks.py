@@ -39,7 +39,9 @@ def test_an_unknown_or_bad_key_is_an_error(value):
     assert settings_ids(value) == ["clean_timestamps.E001"]
 
 
-@pytest.mark.parametrize("value", [{"CLOCK": "no.such.clock"}, {"CLOCK": "tests.settings.HERE"}, {"RULES": ["no.rule"]}])
+@pytest.mark.parametrize(
+    "value", [{"CLOCK": "no.such.clock"}, {"CLOCK": "tests.settings.HERE"}, {"RULES": ["no.rule"]}]
+)
 def test_a_dotted_path_that_leads_nowhere_is_an_error(value):
     assert settings_ids(value) == ["clean_timestamps.E002"]
 

@@ -132,9 +132,7 @@ def test_an_updated_at_that_is_not_among_the_fields_is_replaced(clock, audience)
     assert rows()[0].updated_at == note.updated_at == now
 
 
-@pytest.mark.parametrize(
-    "given", [datetime(2025, 1, 1), "soon", datetime(2026, 1, 2, tzinfo=UTC), EARLIER], ids=repr
-)
+@pytest.mark.parametrize("given", [datetime(2025, 1, 1), "soon", datetime(2026, 1, 2, tzinfo=UTC), EARLIER], ids=repr)
 def test_a_bad_updated_at_is_refused_before_anything_is_written(clock, audience, queries, given):
     first, second = notes()
     second.updated_at = given

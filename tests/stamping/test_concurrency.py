@@ -5,10 +5,11 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import connection, transaction
 
 from django_clean_timestamps.context import stamped_at
 from django_clean_timestamps.testing import capture_events
+from django_clean_timestamps.unit_of_work import get_unit
 from tests.stamping.audience import named
 from tests.testapp.models import Attachment, Comment, Dog, Membership, Note, Project, Puppy, Tag, Task
 
@@ -47,7 +48,8 @@ class Rival(threading.Thread):
         while not is_waiting(vendor):
             assert self.is_alive(), self.error
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            # InnoDB shows what it showed before to whoever asks again within a tenth of a second.
+            time.sleep(0.15)
 
     def finish(self):
         self.join(20)
@@ -226,38 +228,50 @@ def slowly(execute, sql, params, many, context):
 
 @pytest.mark.parametrize("captures", [False, True], ids=["nobody", "captured"])
 def test_two_transactions_that_touch_the_same_parents_do_not_deadlock(clock, captures):
+    # Children that are there already: InnoDB locks the parent of a new one for reading, whatever is touched later.
+    # One by one: it also locks rows that it only looks at.
     projects = [Project.objects.create() for _ in range(3)]
-    tasks = [Task.objects.create() for _ in range(3)]
+    task = Task.objects.create()
+    members = {user: [Membership.objects.create(project=project, user=user) for project in projects] for user in "ab"}
+    comments = {user: Comment.objects.create(task=task) for user in "ab"}
     barrier = threading.Barrier(2, timeout=20)
+    earlier = clock.now - timedelta(seconds=1)
 
-    def write(reverse, number):
-        steps = [
-            lambda: Comment.objects.bulk_create([Comment(task=task) for task in order(tasks)]),
-            lambda: Membership.objects.bulk_create(
-                [Membership(project=project, user=f"{number} {reverse}") for project in order(projects)]
-            ),
-        ]
+    def forwards():
+        comments["a"].touch()
+        members["a"][0].touch()
+        commit()
 
-        def order(rows):
-            return rows[::-1] if reverse else rows
+    def backwards():
+        members["b"][0].touch()
+        comments["b"].touch()
+        commit()
 
-        for step in order(steps):
-            with stamped_at(clock.now - timedelta(seconds=1)) if step is steps[reverse] else stamped_at(clock.now):
-                step()
+    def forwards_in_parts():
+        # Each moment is an UPDATE of its own: the first and the third row, then the second.
+        touch_at(earlier, "a", 0, 2)
+        touch_at(clock.now, "a", 1)
+        commit()
+
+    def backwards_in_parts():
+        touch_at(earlier, "b", 1)
+        touch_at(clock.now, "b", 2)
+        commit()
+
+    def touch_at(moment, user, *numbers):
+        for number in numbers:
+            with stamped_at(moment):
+                members[user][number].touch(at=clock.now)
+
+    def commit():
         with connection.execute_wrapper(slowly):
             barrier.wait()
-            transaction.get_connection(DEFAULT_DB_ALIAS)
-            finish_before_commit()
+            get_unit(connection).finish()
 
-    def finish_before_commit():
-        from django_clean_timestamps.unit_of_work import get_unit
-
-        get_unit(connection).finish()
-
-    for number in range(5):
-        rivals = [Rival(lambda reverse=reverse: write(reverse, number), captures=captures) for reverse in (False, True)]  # noqa: B023
-        for rival in rivals:
-            rival.start()
-        for rival in rivals:
-            rival.finish()
-    assert Comment.objects.count() == Membership.objects.count() == 30
+    for _ in range(3):
+        for works in ((forwards, backwards), (forwards_in_parts, backwards_in_parts)):
+            rivals = [Rival(work, captures=captures) for work in works]
+            for rival in rivals:
+                rival.start()
+            for rival in rivals:
+                rival.finish()

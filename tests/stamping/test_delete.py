@@ -294,7 +294,12 @@ def test_rows_of_every_depth_go_in_one_delete(audience):
     with audience.listening() as heard:
         Animal.objects.all().delete()
     heard.are_in_any_order(
-        [f"deleted puppy {puppy.pk}", f"deleted dog {dog.pk}", f"deleted animal {animal.pk}", f"deleted guard {guard.pk}"]
+        [
+            f"deleted puppy {puppy.pk}",
+            f"deleted dog {dog.pk}",
+            f"deleted animal {animal.pk}",
+            f"deleted guard {guard.pk}",
+        ]
     )
 
 

@@ -74,7 +74,7 @@ def test_set_based_writes_build_no_event_for_parents_when_nobody_listens(clock, 
             "update": lambda: Comment.objects.update(text="x"),
             "bulk_create": lambda: Comment.objects.bulk_create([Comment(task=task)]),
             "bulk_update": lambda: Comment.objects.bulk_update([comment], ["text"]),
-            "touch": lambda: Comment.objects.touch(),
+            "touch": Comment.objects.touch,
             "delete": lambda: Comment.objects.all().delete(),
         }[write]()
     assert (stamp(task), stamp(project)) == (now, now)
@@ -84,7 +84,7 @@ def test_set_based_writes_build_no_event_for_parents_when_nobody_listens(clock, 
 
 
 def test_a_touch_strictly_increases_the_parents_stamp_when_the_clock_goes_back(clock, audience):
-    project, task, _ = tree()
+    project, _task, _ = tree()
     clock.tick(-60)
     before = stamp(project)
     with audience.listening() as heard:
@@ -310,7 +310,9 @@ def test_a_row_that_is_its_own_parent_is_written_once(clock, audience):
 
 
 @pytest.mark.parametrize(
-    "suspended", [no_touching(), no_touching(Project), preserve_timestamps(), preserve_timestamps(Project)], ids=range(4)
+    "suspended",
+    [no_touching(), no_touching(Project), preserve_timestamps(), preserve_timestamps(Project)],
+    ids=range(4),
 )
 def test_what_was_suspended_at_the_write_counts_not_at_commit(clock, audience, suspended):
     project, _, _ = tree()
