@@ -110,7 +110,14 @@ def imports(options: Options, outcomes: list[Outcome]) -> str:
 def migrations(options: Options, outcomes: list[Outcome]) -> str:
     check = ("makemigrations", "--check", "--dry-run")
     # By its label alone: the other apps of the tests have no migrations, or those of somebody else.
-    run("python", "-m", "django", *check, "clean_timestamps", environment={"DJANGO_SETTINGS_MODULE": "tests.settings"})
+    run(
+        "python",
+        "-m",
+        "django",
+        *check,
+        "clean_timestamps",
+        environment={"DJANGO_SETTINGS_MODULE": "tests.typing.settings"},
+    )
     run("python", "manage.py", *check, directory=ROOT / "example_project")
     return ""
 

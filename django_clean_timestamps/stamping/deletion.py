@@ -125,9 +125,11 @@ def delete_rows(queryset: StampingQuerySet[Any], using: str) -> int:
 
 def _row_deleted(sender: type[BaseTimestampEntity], instance: Any, using: str, origin: Any = None, **_: Any) -> None:
     """Record what the collector deleted as an instance; a multi-table row once, under its most derived class."""
-    followers = _followers_of(origin)
+    followers = _followers_of(_NOBODY if origin is None else origin)
     concrete = sender._meta.concrete_model or sender
     if (concrete, instance.pk) in followers:
+        if origin is None:
+            followers.discard((concrete, instance.pk))
         # Kept: Django tells twice of a row whose queryset returns instances of subclasses.
         return
     for ancestor in concrete._meta.all_parents:
@@ -160,6 +162,13 @@ def record_instance_deleted(model: type[BaseTimestampEntity], instance: Any, usi
 
 _Rows = set[tuple[type[Model], Any]]
 
+
+class _Nobody:
+    """Stands for the origin of a deletion that was begun with a collector of somebody's own, which names none."""
+
+
+_NOBODY: Final = _Nobody()
+
 # By deletion under way: the rows of ancestors whose end follows from one that was recorded. A deletion is known by its
 # origin, the instance or the queryset, of which there is one at a time.
 _followers: Final[dict[int, tuple[weakref.ref[Any], set[tuple[type[Model], Any]]]]] = {}
@@ -171,8 +180,6 @@ def begin_deletion(origin: object) -> None:
 
 
 def _followers_of(origin: object) -> set[tuple[type[Model], Any]]:
-    if origin is None:
-        return set()
     known = _followers.get(id(origin))
     if known is None or known[0]() is not origin:
         number = id(origin)

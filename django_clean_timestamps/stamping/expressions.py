@@ -8,9 +8,9 @@ a thousand rows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Expression
@@ -32,11 +32,21 @@ def following(column: str, connection: BaseDatabaseWrapper) -> str:
     return _FOLLOWING[connection.vendor].format(column)
 
 
+def _itself(column: str, connection: BaseDatabaseWrapper) -> str:
+    return column
+
+
 _TIME: Final = DateTimeField()
 
 
 class _Stamp(Expression):
-    """A stamp that depends on the one its row holds."""
+    """
+    A stamp that depends on the one its row holds.
+
+    ``held`` returns the SQL of the stamp for a row that already holds the reading or a later one.
+    """
+
+    held: ClassVar[Callable[[str, BaseDatabaseWrapper], str]]
 
     def __init__(self, reading: datetime) -> None:
         super().__init__(output_field=_TIME)
@@ -64,23 +74,17 @@ class _Stamp(Expression):
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:  # type: ignore[override]
         column, params = compiler.compile(self.column)
         stamp = self.column.target.get_db_prep_value(self.reading, connection)
-        held = self._held(column, connection)
+        held = self.held(column, connection)
         return f"CASE WHEN {column} >= %s THEN {held} ELSE %s END", [*params, stamp, *params, stamp]
-
-    def _held(self, column: str, connection: BaseDatabaseWrapper) -> str:
-        """Return the SQL of the stamp for a row that already holds the reading or a later one."""
-        raise NotImplementedError
 
 
 class StrictlyLater(_Stamp):
     """The reading, or a microsecond more than the row holds."""
 
-    def _held(self, column: str, connection: BaseDatabaseWrapper) -> str:
-        return following(column, connection)
+    held = staticmethod(following)
 
 
 class NeverBack(_Stamp):
     """A given moment, or what the row holds where that is later: the rule for touched parents."""
 
-    def _held(self, column: str, connection: BaseDatabaseWrapper) -> str:
-        return column
+    held = staticmethod(_itself)

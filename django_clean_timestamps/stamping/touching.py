@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, Model
 
 from django_clean_timestamps.context.frame import Frame
 from django_clean_timestamps.stamping.baseline import loaded_parents
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
     from django_clean_timestamps.stamping.saving import Save
 
-__all__ = ["ParentLink", "ParentTouch", "Touch", "enlist_parents", "links_of", "parents_of_rows", "touch_parents"]
+__all__ = ["ParentLink", "ParentTouch", "Touch", "comes_round", "enlist_parents", "links_of", "touch_parents"]
 
 
 class ParentLink(NamedTuple):
@@ -79,7 +79,7 @@ def links_of(model: type[BaseTimestampEntity]) -> tuple[ParentLink, ...]:
 
 
 @per_class
-def _comes_round(model: type[BaseTimestampEntity]) -> bool:
+def comes_round(model: type[BaseTimestampEntity]) -> bool:
     """Say whether touches of the model's parents can reach the model itself."""
     seen: set[type[Model]] = set()
     waiting = [link.parent for link in links_of(model)]
@@ -159,7 +159,7 @@ def enlist_parents(
     """
     if _is_suspended(description.frame, link.parent):
         return
-    origin = Node(root_of(model), child) if child is not None and _comes_round(model) else None
+    origin = Node(root_of(model), child) if child is not None and comes_round(model) else None
     unit = get_unit(connection)
     for value in values:
         if value is not None:
@@ -176,16 +176,6 @@ def enlist_parents(
 
 def _is_suspended(frame: Frame, parent: type[Model]) -> bool:
     return frame.touches_suspended(parent) or frame.stamps_preserved(parent)
-
-
-def parents_of_rows(queryset: QuerySet[Any], link: ParentLink) -> Iterator[tuple[Any, Any]]:
-    """Yield the rows' keys (None unless touches can come round to them) and the values of a foreign key."""
-    rows = queryset.order_by().exclude(**{link.attname: None})
-    if _comes_round(queryset.model):
-        yield from rows.values_list("pk", link.attname)
-    else:
-        for value in rows.values_list(link.attname, flat=True).distinct():
-            yield None, value
 
 
 def touch_parents(connection: BaseDatabaseWrapper, touches: Sequence[Touch]) -> None:

@@ -398,3 +398,10 @@ def test_a_parent_that_was_not_written_is_not_taken_for_the_old_one_by_a_save(cl
     with capture_events() as events:
         task.save()
     assert f"updated project {new.pk}" in map(named, events)
+
+
+def test_instances_made_by_hand_do_not_move_created_at():
+    note = Note.objects.create(title="a")
+    assert Note.objects.bulk_update([Note(pk=note.pk, title="b")], ["title", "created_at"]) == 1
+    stored = Note.objects.get()
+    assert (stored.title, stored.created_at) == ("b", note.created_at)

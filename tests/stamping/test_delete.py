@@ -2,9 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.apps.registry import Apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import NotSupportedError, transaction
 from django.db.models import ProtectedError
+from django.db.models.deletion import Collector
 from django.db.models.signals import post_delete, pre_delete
 
 from django_clean_timestamps.context import stamped_at, timestamp_context, without_events
@@ -511,3 +513,28 @@ def test_a_protected_row_raises_no_event(audience):
             country.delete()
     heard.are()
     assert state(country) == before
+
+
+def test_a_row_that_was_never_saved_is_refused_as_django_refuses():
+    with pytest.raises(ValueError, match="can't be deleted because its id attribute is set to None"):
+        Note().delete()
+
+
+def test_a_collector_of_somebodys_own_records_a_row_once():
+    dog = Dog.objects.create()
+    with capture_events() as events:
+        collector = Collector(using="default")
+        collector.collect([dog])
+        collector.delete()
+    assert [(event.event_type, event.entity_type) for event in events] == [("timestamp_deleted", "testapp.dog")]
+
+
+def test_nothing_is_decided_about_a_model_before_all_are_there(monkeypatch):
+    class Unfinished(Note):
+        class Meta:
+            app_label = "testapp"
+            proxy = True
+            apps = Apps()
+
+    monkeypatch.setattr("django.apps.apps.models_ready", False)
+    assert not deletion.is_deleted_slowly(Unfinished)

@@ -720,3 +720,10 @@ def test_the_class_has_no_save_of_its_own_so_that_djangos_checks_come_first():
     assert BaseTimestampEntity.save is models.Model.save
     assert BaseTimestampEntity.save_base.alters_data
     assert issubclass(Note.DoesNotExist, ObjectDoesNotExist)
+
+
+def test_a_base_that_passes_our_save_by_still_fills_the_stamps():
+    note = Note()
+    models.Model.save_base(note)
+    assert note.created_at == note.updated_at
+    assert Note.objects.get(pk=note.pk).created_at == note.created_at

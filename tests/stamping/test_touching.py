@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.apps.registry import Apps
+from django.db import connections, models, transaction
 from django.test import TestCase
+from django.test.utils import isolate_apps
 
 from django_clean_timestamps.context import (
     no_touching,
@@ -11,7 +13,11 @@ from django_clean_timestamps.context import (
     timestamp_context,
     without_events,
 )
+from django_clean_timestamps.context.frame import EMPTY_FRAME
 from django_clean_timestamps.signals import timestamp_created
+from django_clean_timestamps.stamping.description import describe
+from django_clean_timestamps.stamping.entity import BaseTimestampEntity
+from django_clean_timestamps.stamping.touching import comes_round, enlist_parents, links_of
 from django_clean_timestamps.testing import capture_events
 from tests.stamping.audience import named
 from tests.testapp.models import Category, City, Comment, Country, Project, Tag, Tagging, Task, Ticket
@@ -254,7 +260,7 @@ def test_the_statements_go_by_model_and_key(clock, queries, vendor):
     last = statements.texts[-4:]
     assert [text.split()[0] for text in last] == ["SELECT", "UPDATE"] * 2
     assert ["testapp_project" in text for text in last] == [True, True, False, False]
-    for text, rows in zip(last[::2], (projects, tasks), strict=True):
+    for text in last[::2]:
         assert "ORDER BY 1 ASC" in text or "id" in text.partition("ORDER BY")[2]
         assert text.endswith("FOR UPDATE") or vendor == "sqlite"
     for text, rows in zip(last[1::2], (projects, tasks), strict=True):
@@ -501,3 +507,56 @@ def test_a_ticket_touches_beside_its_other_relations(clock):
     ticket.refresh_from_db()
     assert (ticket.project_id, ticket.updated_at) == (None, clock.now + TICK)
     assert now < ticket.updated_at
+
+
+# What cannot be touched.
+
+
+def test_a_name_that_a_check_refuses_touches_nobody():
+    class Careless(Project):
+        touches = ("name",)
+
+        class Meta:
+            app_label = "testapp"
+            proxy = True
+            apps = Apps()
+
+    assert links_of(Careless) == ()
+
+
+@isolate_apps("tests.testapp")
+def test_parents_that_meet_again_are_no_ring():
+    class Top(BaseTimestampEntity):
+        class Meta:
+            app_label = "testapp"
+
+    class Left(BaseTimestampEntity):
+        top = models.ForeignKey(Top, on_delete=models.CASCADE)
+        touches = ("top",)
+
+        class Meta:
+            app_label = "testapp"
+
+    class Right(BaseTimestampEntity):
+        top = models.ForeignKey(Top, on_delete=models.CASCADE)
+        touches = ("top",)
+
+        class Meta:
+            app_label = "testapp"
+
+    class Bottom(BaseTimestampEntity):
+        left = models.ForeignKey(Left, on_delete=models.CASCADE)
+        right = models.ForeignKey(Right, on_delete=models.CASCADE)
+        touches = ("left", "right")
+
+        class Meta:
+            app_label = "testapp"
+
+    assert not comes_round(Bottom)
+
+
+def test_a_parent_that_no_key_leads_to_is_left_out():
+    link = links_of(City)[0]
+    with capture_events() as events, transaction.atomic():
+        enlist_parents(connections["default"], City, link, ("zz",), describe(EMPTY_FRAME, "testapp.City"))
+    assert events == []

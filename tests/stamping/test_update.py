@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import IntegrityError, NotSupportedError, transaction
-from django.db.models import Case, Count, Exists, ExpressionWrapper, F, IntegerField, OuterRef, Value, When
+from django.db.models import Case, Count, Exists, ExpressionWrapper, F, IntegerField, Max, OuterRef, Value, When
 from django.db.models.functions import Concat, Now, Upper
 
 from django_clean_timestamps.context import (
@@ -776,3 +776,11 @@ def test_the_microseconds_survive(clock, audience):
     with audience.listening():
         Note.objects.update(amount=1)
     assert stamps() == [now]
+
+
+def test_an_aggregate_is_refused_as_django_refuses_and_leaves_the_transaction_usable():
+    note = Note.objects.create(amount=1)
+    with transaction.atomic():
+        with pytest.raises(FieldError, match="Aggregate functions are not allowed"):
+            Note.objects.update(amount=Max("amount"))
+        note.save()
