@@ -8,7 +8,7 @@ a thousand rows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -46,7 +46,7 @@ class _Stamp(Expression):
     ``held`` returns the SQL of the stamp for a row that already holds the reading or a later one.
     """
 
-    held: ClassVar[Callable[[str, BaseDatabaseWrapper], str]]
+    held: ClassVar[staticmethod[[str, BaseDatabaseWrapper], str]]
 
     def __init__(self, reading: datetime) -> None:
         super().__init__(output_field=_TIME)

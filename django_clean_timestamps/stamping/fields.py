@@ -33,9 +33,7 @@ UPDATED_AT: Final = "updated_at"
 class _StampAttribute(DeferredAttribute):
     """Loads a deferred stamp, and remembers it as loaded, not as given."""
 
-    def fetch_many(
-        self, instances: Iterable[Model]
-    ) -> None:  # pragma: no cover - from Django 6.1, where a test runs it
+    def fetch_many(self, instances: Iterable[Model]) -> None:  # pragma: no cover - run on Django 6.1
         """Load it for all instances of one query at once, as Django 6.1 does under ``FETCH_PEERS``."""
         name = self.field.attname
         # A stamp that the caller has set on a peer meanwhile stays a given one.

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
+from tests.stamping.waiting import is_waiting, session_id
 from tests.testapp.models import Crate, Dog, Note, Seat
 
 pytestmark = [pytest.mark.postgres, pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
@@ -28,13 +29,13 @@ class Rival(threading.Thread):
     def __init__(self, model, key, write, started):
         super().__init__(daemon=True)
         self.model, self.key, self.write, self.started = model, key, write, started
-        self.error = None
-        self.entity = None
+        self.error = self.entity = self.session = None
 
     def run(self):
         try:
             with transaction.atomic():
                 self.entity = self.model.objects.get(pk=self.key)
+                self.session = session_id()
                 self.started.set()
                 self.write(self.entity)
         except BaseException as error:  # noqa: BLE001 - the test's thread looks at it
@@ -44,26 +45,14 @@ class Rival(threading.Thread):
             connection.close()
 
 
-def is_waiting(vendor):
-    """Say whether a session waits for a lock."""
-    with connection.cursor() as cursor:
-        if vendor == "postgresql":
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-        else:
-            cursor.execute("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
-        return cursor.fetchone()[0] > 0
-
-
 @pytest.mark.parametrize("second", WRITES.values(), ids=WRITES)
-def test_a_write_that_waited_comes_after_the_one_it_waited_for(clock, vendor, second):
+def test_a_write_that_waited_comes_after_the_one_it_waited_for(clock, second):
     # One test for all, since it takes a second to empty the tables after each.
     for number, (model, first) in enumerate(itertools.product(MODELS, WRITES.values())):
-        let_one_wait_for_the_other(clock, vendor, model, number, first, second)
+        let_one_wait_for_the_other(clock, model, number, first, second)
 
 
-def let_one_wait_for_the_other(clock, vendor, model, number, first, second):
+def let_one_wait_for_the_other(clock, model, number, first, second):
     entity = model.objects.create(row=1, number=number) if model is Seat else model.objects.create()
     started = threading.Event()
     rival = Rival(model, entity.pk, second, started)
@@ -75,11 +64,10 @@ def let_one_wait_for_the_other(clock, vendor, model, number, first, second):
         rival.start()
         assert started.wait(10)
         deadline = time.monotonic() + 10
-        while not is_waiting(vendor):
+        while not is_waiting(rival.session):
             assert rival.is_alive(), rival.error
             assert time.monotonic() < deadline
-            # MariaDB shows the same answer again to whoever asks within a tenth of a second.
-            time.sleep(0.002 if vendor == "postgresql" else 0.12)
+            time.sleep(0.01)
     rival.join(10)
     assert rival.error is None
     stored = model.objects.get(pk=entity.pk)
