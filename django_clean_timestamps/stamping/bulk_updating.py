@@ -22,7 +22,7 @@ from django_clean_timestamps.stamping.expressions import StrictlyLater
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.snapshot import Snapshot
-from django_clean_timestamps.stamping.touching import links_of
+from django_clean_timestamps.stamping.touching import links_of, lock_parents
 from django_clean_timestamps.unit_of_work import write_block
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _write(
     frame: Frame,
 ) -> int:
     queryset._for_write = True
-    with write_block(queryset.db):
+    with write_block(queryset.db) as block:
+        _lock_parents(block.connection, queryset.model, entities, names, frame)
         reading = normalised(read_moment(frame))
         stamps = [_stamp(entity, names, reading, frame) for entity in entities]
         shared: Any = queryset._chain()  # type: ignore[attr-defined]
@@ -73,6 +74,13 @@ def _write(
         for entity, stamp in zip(entities, stamps, strict=True):
             _learn(entity, names, stamp)
     return count
+
+
+def _lock_parents(connection: Any, model: Any, entities: Sequence[Any], names: Sequence[str], frame: Frame) -> None:
+    links = links_of(model) if model.touches else ()
+    named = [link for link in links if link.field.name in names or link.attname in names]
+    pairs = {(link, entity.__dict__.get(link.attname)) for link in named for entity in entities}
+    lock_parents(connection, model, pairs, frame)
 
 
 def _stamp(entity: BaseTimestampEntity, names: Sequence[str], reading: Any, frame: Frame) -> Any:

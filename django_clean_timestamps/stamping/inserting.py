@@ -19,7 +19,7 @@ from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.recording import has_audience, record_created, record_updated
 from django_clean_timestamps.stamping.rows import chunks
 from django_clean_timestamps.stamping.snapshot import Snapshot
-from django_clean_timestamps.stamping.touching import enlist_parents, links_of
+from django_clean_timestamps.stamping.touching import enlist_parents, links_of, lock_parents
 from django_clean_timestamps.stamping.upserting import (
     ConflictStamp,
     InsertedRow,
@@ -91,6 +91,7 @@ class BulkInsert:
             with write_block(queryset.db) as block:
                 self.reading = normalised(read_moment(self.frame))
                 self._stamp()
+                self._lock_parents(block.connection)
                 self._insert()
                 self._learn()
                 self._record(block.connection, description)
@@ -158,6 +159,12 @@ class BulkInsert:
             if self._could_look_inserted():
                 self.existing = unique_rows(self.model, queryset.db, self.entities, lock=True)
             self._run_django(self.entities)
+
+    def _lock_parents(self, connection: Any) -> None:
+        if self.model.touches:
+            links = links_of(self.model)
+            pairs = {(link, entity.__dict__.get(link.attname)) for link in links for entity in self.entities}
+            lock_parents(connection, self.model, pairs, self.frame)
 
     def _run_django(self, entities: list[Any]) -> None:
         queryset: Any = self.queryset

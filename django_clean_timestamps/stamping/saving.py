@@ -299,7 +299,8 @@ class Save:
             entity._state.db = self.using
         else:
             self._found_row()
-        remember(entity)
+        # A parent that was set but not among the fields is still to be saved.
+        remember(entity, None if self.update_fields is None else (*_STAMPS, *self.update_fields))
         if self.frame.eventless is None or not self.frame.events_suspended(type(entity)):
             self._record()
         if self._parents is not None:

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
     from django_clean_timestamps.stamping.saving import Save
 
-__all__ = ["ParentLink", "ParentTouch", "Touch", "comes_round", "enlist_parents", "links_of", "touch_parents"]
+__all__ = [
+    "ParentLink",
+    "ParentTouch",
+    "Touch",
+    "comes_round",
+    "enlist_parents",
+    "links_of",
+    "lock_parents",
+    "touch_parents",
+]
 
 
 class ParentLink(NamedTuple):
@@ -124,6 +133,10 @@ class ParentTouch:
             if old is None:
                 rows = type(entity)._base_manager.using(save.using).filter(pk=entity.pk)
                 old = rows.values_list(*(link.attname for link in links)).first()
+        known = old or (None,) * len(links)
+        state = entity.__dict__
+        pairs = [(link, state.get(link.attname)) for link, is_written in zip(links, written, strict=True) if is_written]
+        lock_parents(save.connection, type(entity), set(pairs).difference(zip(links, known, strict=True)), save.frame)
         return cls(save.description, old, written)
 
     def enlist(self, entity: BaseTimestampEntity, connection: BaseDatabaseWrapper) -> None:
@@ -135,6 +148,44 @@ class ParentTouch:
             if self._written[index] and link.attname in state:
                 values.add(state[link.attname])
             enlist_parents(connection, type(entity), link, values, self._description, child=entity.pk)
+
+
+def lock_parents(
+    connection: BaseDatabaseWrapper,
+    model: type[BaseTimestampEntity],
+    pairs: Iterable[tuple[ParentLink, Any]],
+    frame: Frame,
+) -> None:
+    """
+    Lock the parents that rows are about to refer to, on MariaDB and MySQL.
+
+    InnoDB locks a parent for reading when it checks the foreign key of a new child. Two transactions that hold this
+    lock on one parent can neither of them touch it, and one is killed. Each parent is locked once for a transaction.
+
+    Args:
+        connection: The children's connection.
+        model: The children's model.
+        pairs: Foreign keys and the values that rows get.
+        frame: The contexts in force; who is not touched is not locked.
+    """
+    if connection.vendor != "mysql":
+        return
+    unit = get_unit(connection)
+    wanted: dict[tuple[str, str], tuple[ParentLink, set[Any]]] = {}
+    for link, value in pairs:
+        key = (link.parent._meta.label, link.target)
+        if value is None or _is_suspended(frame, link.parent) or unit.is_enlisted(_hold, (*key, value)):
+            continue
+        wanted.setdefault(key, (link, set()))[1].add(value)
+        unit.enlist(_hold, (*key, value), None)
+    for _, (link, values) in sorted(wanted.items(), key=lambda item: item[0]):
+        rows_of = link.parent._base_manager.using(connection.alias).order_by("pk")
+        for chunk in chunks(sorted(values)):
+            list(rows_of.filter(**{f"{link.target}__in": chunk}).select_for_update().values_list("pk"))
+
+
+def _hold(connection: BaseDatabaseWrapper, items: Sequence[Any]) -> None:
+    """Stand for the locks that a transaction holds on parents; they need nothing done before COMMIT."""
 
 
 def enlist_parents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.recording import has_audience, record_updated
 from django_clean_timestamps.stamping.rows import CHUNK, chunks, lock_rows, updatable
-from django_clean_timestamps.stamping.touching import ParentLink, enlist_parents, links_of
+from django_clean_timestamps.stamping.touching import ParentLink, enlist_parents, links_of, lock_parents
 from django_clean_timestamps.unit_of_work import write_block
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class RowsUpdate:
         rows = lock_rows(self.queryset, (UPDATED_AT, *(link.attname for link in links)))
         keys = [row[0] for row in rows]
         values = self._stamped_values()
+        lock_parents(connection, self.model, self._given_parents(links), self.frame)
         # An order matters, and constraints are checked, for the statement as a whole.
         size = CHUNK if connection.features.max_query_params else max(len(keys), 1)
         count: int = sum(updatable(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys, size))
@@ -158,6 +159,12 @@ class RowsUpdate:
             for key, value in dict.fromkeys(pairs):
                 enlist_parents(connection, self.model, link, (value,), self.description, child=key)
         return count
+
+    def _given_parents(self, links: Sequence[ParentLink]) -> Iterator[tuple[ParentLink, Any]]:
+        for link in links:
+            value = self.values.get(link.field.name, self.values.get(link.attname))
+            if not hasattr(value, "resolve_expression"):
+                yield link, getattr(value, link.target, value)
 
     def _record(self, connection: BaseDatabaseWrapper, old: Mapping[Any, datetime]) -> None:
         """Record one event for each row, under the stamp that it has now."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 from django.db import connections
 from django.db.transaction import Atomic
 
-from django_clean_timestamps.unit_of_work.unit import peek_unit
+from django_clean_timestamps.unit_of_work.unit import WriteAtomic, peek_unit
 
 __all__ = ["write_block"]
 
@@ -21,7 +21,7 @@ class write_block:  # noqa: N801 - used as a verb
     a later one. Inside a block that is open already this cannot be mended, see the check ``clean_timestamps.I001``.
     """
 
-    __slots__ = ("_atomic", "connection")
+    __slots__ = ("_atomic", "_in_testcase", "connection")
 
     def __init__(self, using: str) -> None:
         self.connection: Any = connections[using]
@@ -29,7 +29,8 @@ class write_block:  # noqa: N801 - used as a verb
         # Inside a block of the caller's there is nothing to open: it is enough that an error breaks that one. The
         # blocks of a TestCase do not count, the end of a lone write stands for COMMIT there.
         inside = bool(blocks) and not blocks[-1]._from_testcase
-        self._atomic = None if inside else Atomic(using, savepoint=False, durable=False)
+        self._in_testcase = bool(blocks) and blocks[0]._from_testcase
+        self._atomic = None if inside else WriteAtomic(using, savepoint=False, durable=False)
 
     def __enter__(self) -> Self:
         connection = self.connection
@@ -44,13 +45,12 @@ class write_block:  # noqa: N801 - used as a verb
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._atomic is None:
-            if error is not None:
-                self.connection.needs_rollback = True
-                self.connection.rollback_exc = error
-            return
-        self._atomic.__exit__(kind, error, trace)
-        if error is None and (unit := peek_unit(self.connection)) is not None:
+        if self._atomic is not None:
+            self._atomic.__exit__(kind, error, trace)
+        elif error is not None:
+            self.connection.needs_rollback = True
+            self.connection.rollback_exc = error
+        if error is None and self._in_testcase and (unit := peek_unit(self.connection)) is not None:
             unit.end_block()
 
 

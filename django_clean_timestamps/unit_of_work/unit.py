@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import Atomic
 
 from django_clean_timestamps.conf import get_settings
 from django_clean_timestamps.events import TimestampEvent
@@ -17,7 +18,7 @@ from django_clean_timestamps.unit_of_work.capture import open_captures
 from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker, take_errands
 from django_clean_timestamps.unit_of_work.writer import get_writer
 
-__all__ = ["UnitOfWork", "get_unit", "peek_unit", "write_pending"]
+__all__ = ["UnitOfWork", "WriteAtomic", "get_unit", "peek_unit", "write_pending"]
 
 logger = logging.getLogger("django_clean_timestamps.unit_of_work")
 
@@ -47,6 +48,14 @@ def write_pending(connection: BaseDatabaseWrapper) -> None:
     """Write what is pending on the connection now, inside its transaction."""
     if (unit := peek_unit(connection)) is not None:
         unit.write_events()
+
+
+def _tells_its_end(block: Any) -> bool:
+    return not block._from_testcase and (block.savepoint or isinstance(block, WriteAtomic))
+
+
+class WriteAtomic(Atomic):
+    """The block of a single write."""
 
 
 class UnitOfWork:
@@ -101,6 +110,11 @@ class UnitOfWork:
     def enlist(self, errand: Errand, key: Hashable, item: Any) -> None:
         """Have ``errand(connection, items)`` run before COMMIT; a later item of the same key replaces an earlier."""
         self._current_level().errands[errand, key] = item
+
+    def is_enlisted(self, errand: Errand, key: Hashable) -> bool:
+        """Say whether an item of that key waits for the errand."""
+        self.notice_rollback()
+        return any((errand, key) in level.errands for level in self._levels)
 
     def is_current(self, generation: int) -> bool:
         """Say whether the transaction of that generation is still open."""
@@ -225,10 +239,11 @@ class UnitOfWork:
         """
         Run the errands where only a ``TestCase``'s own block is open.
 
-        It never commits, so the end of the outermost other block stands for COMMIT there.
+        It never commits, so the end of the outermost other block stands for COMMIT there. A block without a savepoint
+        ends unseen and does not count, unless it is that of a write, which tells its end itself.
         """
         blocks = self.connection.atomic_blocks
-        if blocks and all(block._from_testcase for block in blocks):
+        if blocks and blocks[0]._from_testcase and not any(_tells_its_end(block) for block in blocks):
             self.run_errands()
 
     # What is written.

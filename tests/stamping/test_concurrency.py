@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -280,3 +281,40 @@ def test_two_transactions_that_touch_the_same_parents_do_not_deadlock(clock, cap
                 rival.start()
             for rival in rivals:
                 rival.finish()
+
+
+NEW_CHILDREN = {
+    "save": lambda project: Task.objects.create(project=project),
+    "bulk_create": lambda project: Task.objects.bulk_create([Task(project=project), Task(project=project)]),
+    "update": lambda project: Task.objects.filter(pk=Task.objects.create().pk).update(project=project),
+    "bulk_update": lambda project: Task.objects.bulk_update(
+        [Task(pk=Task.objects.create().pk, project=project)], ["project"]
+    ),
+}
+
+
+@pytest.mark.parametrize("write", NEW_CHILDREN)
+def test_two_transactions_that_give_a_parent_new_children_do_not_deadlock(write):
+    # InnoDB locks the parent for reading with each new child; two such locks on a row that both will touch are fatal.
+    project = Project.objects.create()
+    both_wrote, errors = threading.Barrier(2, timeout=2), []
+
+    def work():
+        try:
+            with transaction.atomic():
+                NEW_CHILDREN[write](project)
+                with suppress(threading.BrokenBarrierError):
+                    # One waits for the other where the parent is locked: then there is nothing to meet for.
+                    both_wrote.wait()
+        except BaseException as error:  # noqa: BLE001 - the test's thread looks at it
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert errors == []
+    assert Task.objects.filter(project=project).count() == (4 if write == "bulk_create" else 2)

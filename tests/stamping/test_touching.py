@@ -485,6 +485,20 @@ class InATestCase(TestCase):
         Comment.objects.update(text="x")
         self.assertGreater(stamp(project), before)
 
+    def test_a_block_without_a_savepoint_touches_with_each_write(self):
+        # Its end is not told to anybody.
+        project, _, comment = tree()
+        before = stamp(project)
+        with transaction.atomic(savepoint=False):
+            comment.touch()
+            assert stamp(project) > before
+
+    def test_a_related_manager_touches_at_once(self):
+        project, task, _ = tree()
+        before = stamp(project)
+        project.tasks.set([task, Task.objects.create()])
+        assert stamp(project) > before
+
     def test_the_outermost_block_touches_at_its_end(self):
         project, _, comment = tree()
         before = stamp(project)
@@ -560,3 +574,14 @@ def test_a_parent_that_no_key_leads_to_is_left_out():
     with capture_events() as events, transaction.atomic():
         enlist_parents(connections["default"], City, link, ("zz",), describe(EMPTY_FRAME, "testapp.City"))
     assert events == []
+
+
+def test_a_parent_that_was_set_but_not_saved_yet_is_still_to_be_touched(clock):
+    old, new = Project.objects.create(), Project.objects.create()
+    task = Task.objects.create(project=old)
+    task.project = new
+    clock.tick()
+    task.save(update_fields=["title"])
+    now = clock.tick()
+    task.save(update_fields=["project"])
+    assert (stamp(old), stamp(new)) == (now, now)
