@@ -23,6 +23,7 @@ MATRIX = [
     [nox.param(python, django, id=f"python{python}-django{django}") for python, django in MATRIX],
 )
 def tests(session: nox.Session, django: str) -> None:
-    """Run the suite on every database that answers."""
+    """Run the suite on every database that answers, or on those named after ``--``."""
     session.install("--editable", ".[test,postgres]", f"Django~={django}.0")
-    session.run("python", "tools/check.py", "sqlite", "postgresql", "mariadb", *session.posargs)
+    databases = session.posargs or ("sqlite", "postgresql", "mariadb")
+    session.run("python", "tools/check.py", *databases)

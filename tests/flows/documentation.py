@@ -242,10 +242,8 @@ class Project:
         for app in apps:
             (app / "migrations").mkdir(exist_ok=True)
             (app / "migrations" / "__init__.py").touch()
-        self.run("manage.py", "check", place="the page's files")
-        if apps:
-            self.run("manage.py", "makemigrations", "--no-input", "-v0", place="the page's models")
-        self.run("manage.py", "migrate", "--no-input", "-v0", place="the page's models")
+        words = ["models"] if apps else []
+        self.run(str(HERE / "documentation_prepare.py"), *words, place="the page's files and models")
         self.prepared = True
 
     def run(self, *arguments: str, place: str) -> None:
