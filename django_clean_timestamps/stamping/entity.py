@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from asgiref.sync import sync_to_async
 from django.db import models, router
@@ -30,9 +30,6 @@ from django_clean_timestamps.stamping.touch import touch_entity
 from django_clean_timestamps.stamping.touching import links_of
 from django_clean_timestamps.stamping.trackers import sync_trackers
 from django_clean_timestamps.unit_of_work import Entry, UnitOfWork, write_block
-
-if TYPE_CHECKING:
-    from django.db.models.fields.related import ForeignKey  # noqa: F401
 
 __all__ = ["BaseTimestampEntity"]
 

@@ -8,7 +8,8 @@ from typing import Any, Self
 from django.db import connections
 from django.db.transaction import Atomic
 
-from django_clean_timestamps.unit_of_work.unit import WriteAtomic, peek_unit
+from django_clean_timestamps.unit_of_work.testcase import WriteAtomic, is_in_testcase
+from django_clean_timestamps.unit_of_work.unit import peek_unit
 
 __all__ = ["write_block"]
 
@@ -29,7 +30,7 @@ class write_block:  # noqa: N801 - used as a verb
         # Inside a block of the caller's there is nothing to open: it is enough that an error breaks that one. The
         # blocks of a TestCase do not count, the end of a lone write stands for COMMIT there.
         inside = bool(blocks) and not blocks[-1]._from_testcase
-        self._in_testcase = bool(blocks) and blocks[0]._from_testcase
+        self._in_testcase = is_in_testcase(blocks)
         self._atomic = None if inside else WriteAtomic(using, savepoint=False, durable=False)
 
     def __enter__(self) -> Self:

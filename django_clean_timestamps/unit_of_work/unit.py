@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.transaction import Atomic
 
 from django_clean_timestamps.conf import get_settings
 from django_clean_timestamps.events import TimestampEvent
@@ -16,9 +15,10 @@ from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.unit_of_work import seam
 from django_clean_timestamps.unit_of_work.capture import open_captures
 from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker, take_errands
+from django_clean_timestamps.unit_of_work.testcase import only_testcase_is_open
 from django_clean_timestamps.unit_of_work.writer import get_writer
 
-__all__ = ["UnitOfWork", "WriteAtomic", "get_unit", "peek_unit", "write_pending"]
+__all__ = ["UnitOfWork", "get_unit", "peek_unit", "write_pending"]
 
 logger = logging.getLogger("django_clean_timestamps.unit_of_work")
 
@@ -48,14 +48,6 @@ def write_pending(connection: BaseDatabaseWrapper) -> None:
     """Write what is pending on the connection now, inside its transaction."""
     if (unit := peek_unit(connection)) is not None:
         unit.write_events()
-
-
-def _tells_its_end(block: Any) -> bool:
-    return not block._from_testcase and (block.savepoint or isinstance(block, WriteAtomic))
-
-
-class WriteAtomic(Atomic):
-    """The block of a single write."""
 
 
 class UnitOfWork:
@@ -239,11 +231,9 @@ class UnitOfWork:
         """
         Run the errands where only a ``TestCase``'s own block is open.
 
-        It never commits, so the end of the outermost other block stands for COMMIT there. A block without a savepoint
-        ends unseen and does not count, unless it is that of a write, which tells its end itself.
+        It never commits, so the end of the outermost other block stands for COMMIT there.
         """
-        blocks = self.connection.atomic_blocks
-        if blocks and blocks[0]._from_testcase and not any(_tells_its_end(block) for block in blocks):
+        if only_testcase_is_open(self.connection.atomic_blocks):
             self.run_errands()
 
     # What is written.

@@ -12,6 +12,7 @@ from django_clean_timestamps.context import stamped_at
 from django_clean_timestamps.testing import capture_events
 from django_clean_timestamps.unit_of_work import get_unit
 from tests.stamping.audience import named
+from tests.stamping.waiting import is_waiting, session_id
 from tests.testapp.models import Attachment, Comment, Dog, Membership, Note, Project, Puppy, Tag, Task
 
 pytestmark = [pytest.mark.postgres, pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
@@ -58,24 +59,6 @@ class Rival(threading.Thread):
         assert not self.is_alive()
         if self.error is not None:
             raise self.error
-
-
-def session_id():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()" if connection.vendor == "postgresql" else "SELECT CONNECTION_ID()")
-        return cursor.fetchone()[0]
-
-
-def is_waiting(session):
-    """Say whether a session waits for a lock."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [session])
-            return cursor.fetchone()[0]
-        # The table innodb_trx stands still while anybody on the server reads it often.
-        cursor.execute("SHOW ENGINE INNODB STATUS")
-        transactions = cursor.fetchone()[2].split("---TRANSACTION ")
-        return any("LOCK WAIT" in each and f"thread id {session}," in each for each in transactions)
 
 
 def upsert(entity):
