@@ -7,7 +7,9 @@ DEMO_STAMP := $(VENV)/installed-demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types imports migrations test-sqlite test-postgresql test-mariadb coverage format demo bench clean
+.PHONY: help install test lint types imports migrations test-sqlite test-postgresql test-mariadb coverage faults chaos
+.PHONY: browser
+.PHONY: format demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,13 +34,22 @@ test-mariadb: ## The suite on MariaDB (MARIADB_HOST, _PORT, _USER, _PASSWORD)
 coverage: $(DEV_STAMP) ## The suites alone, and their branch coverage together
 	@$(BIN)/python tools/check.py sqlite postgresql mariadb coverage
 
+faults: $(DEV_STAMP) ## Kill processes and private servers, and see that nothing is lost (some minutes)
+	@$(BIN)/python tools/check.py faults
+
+browser: $(DEV_STAMP) ## Look at the dashboard in the system's Chromium and keep pictures in build/screenshots
+	@$(BIN)/python tools/check.py browser
+
+chaos: $(DEV_STAMP) ## The same for longer (CHAOS_SECONDS=600), with the number of events lost, doubled and out of order
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(BIN)/python tools/check.py faults
+
 format: $(DEV_STAMP) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find django_clean_timestamps example_project tests -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} +
 
 # The environment of `make test` serves the demo too, where there is one.
-demo: $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(DEMO_STAMP)) ## Replay real history and start the example site (CHECK=1: check and stop)
+demo: $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(DEMO_STAMP)) ## Replay real history, start the example site and a worker (CHECK=1: check and stop)
 	@cd example_project && exec ../$(BIN)/python manage.py demo $(if $(filter-out 0,$(CHECK)),--check)
 
 bench: $(DEV_STAMP) ## Ours beside plain auto_now, as ratios

@@ -1,5 +1,6 @@
 """What a benchmark is, sides timed in turn, and what comes of it."""
 
+import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +19,16 @@ class Plan:
 
     Attributes:
         rounds: How often each side is timed.
+        repeat: The same where it was asked for; None where what takes long may do with less.
         divisor: What the numbers of rows are divided by, for a run that only shows that everything works.
+        largest: How many rows the largest log has that ``growth`` looks at.
         clock: Returns seconds: of the wall, or of this process's CPU, which leaves the server's part and the disk out.
     """
 
     rounds: int
+    repeat: int | None = None
     divisor: int = 1
+    largest: int = 1_000_000
     clock: Callable[[], float] = time.perf_counter
 
     def rows(self, count: int) -> int:
@@ -47,11 +52,12 @@ class Result:
 
     Attributes:
         rows: How many rows a round wrote, loaded or held.
-        unit: What a sample counts for each row: ``"us"`` or ``"bytes"``.
+        unit: What a sample counts: ``"us"`` or ``"bytes"`` for each row, ``"ms"`` for a call, or rows ``"per_second"``.
         samples: Each side's value of every round, for one row.
         subject: The side that is judged.
         baseline: The side that it is judged by.
-        target: The most that ``figure`` should be; None where the benchmark only informs.
+        without: The side whose samples are taken off the subject's first, where what was added is judged.
+        target: The most that ``figure`` should be, of rows a second the least; None where the benchmark only informs.
     """
 
     rows: int
@@ -59,6 +65,7 @@ class Result:
     samples: Mapping[str, Sequence[float]]
     subject: str = OURS
     baseline: str | None = AUTO_NOW
+    without: str | None = None
     target: float | None = None
     medians: Mapping[str, float] = field(init=False)
 
@@ -82,15 +89,25 @@ class Result:
 
     @property
     def figure(self) -> float | None:
-        """What the target bounds: a ratio of times; of bytes the difference, or the bytes where no side is compared."""
-        if self.unit == "us":
-            return self.ratio
-        return self.medians[self.subject] - (self.medians[self.baseline] if self.baseline else 0)
+        """
+        What the target bounds.
+
+        Of times beside a baseline a ratio: to the baseline, or of what was added to the baseline. Of bytes the
+        difference. Where no side is compared, the median.
+        """
+        subject = self.medians[self.subject]
+        if not self.baseline:
+            return subject
+        if self.unit == "bytes":
+            return subject - self.medians[self.baseline]
+        return (subject - (self.medians[self.without] if self.without else 0)) / self.medians[self.baseline]
 
     @property
     def met(self) -> bool | None:
         """Whether the target was met; None where there is none."""
-        return None if self.target is None or self.figure is None else self.figure <= self.target
+        if self.target is None or self.figure is None:
+            return None
+        return self.figure >= self.target if self.unit == "per_second" else self.figure <= self.target
 
 
 def in_turn(trials: Mapping[str, Trial], *, rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
@@ -109,6 +126,14 @@ def in_turn(trials: Mapping[str, Trial], *, rounds: int, warm_up: int = 1) -> di
             if turn >= 0:
                 seconds[side].append(taken)
     return seconds
+
+
+def timed(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return how many seconds a call takes."""
+    gc.collect()
+    start = clock()
+    run()
+    return clock() - start
 
 
 def per_row(seconds: Mapping[str, Sequence[float]], rows: int) -> dict[str, list[float]]:

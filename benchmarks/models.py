@@ -25,7 +25,24 @@ class Entity(BaseTimestampEntity):
     name = models.CharField(max_length=100)
 
 
+class Parent(BaseTimestampEntity):
+    name = models.CharField(max_length=100)
+
+
+class Child(BaseTimestampEntity):
+    touches = ("parent",)
+
+    name = models.CharField(max_length=100)
+    parent = models.ForeignKey(Parent, on_delete=models.CASCADE)
+
+
 class Scratch(models.Model):
     """One row, written at the start of a measured transaction so that no side pays for the lock or the BEGIN."""
 
     number = models.IntegerField(default=0)
+
+
+class Effect(models.Model):
+    """What a handler or a task does: it writes one of these for each event."""
+
+    entity_id = models.CharField(max_length=200)

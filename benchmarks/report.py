@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,19 @@ TITLES = {
     "alone": "Each write in a transaction of its own, COMMIT included (us a row)",
     "loading": "Loading (us a row)",
     "memory": "Memory (bytes)",
+    "log": "With the event log (us a row); of single writes, what it adds as a share of auto_now",
+    "sequencing": "Sequencing (events a second)",
+    "feed": "A page of the feed (ms)",
+    "delivery": "Delivery by one process (events a second); from commit: sequenced too; by hand: the effect alone",
+    "growth": "By the rows in the log, PostgreSQL vacuumed before each round (us; the largest log beside the smallest)",
+    "latency": "From COMMIT to the effect's (ms)",
+    "throughput": "A backlog, from COMMIT to the effect's (events a second)",
+    "doorbell": "With a broker and a handler (us a save, COMMIT included); what they add as a share of auto_now",
+    "worker": "A Celery worker over a backlog (resident MB of its processes, by how much of it they have handled)",
+    "recording": "A write with METRICS on beside the same with it off (us a row)",
+    "observing": "Observing a latency, the fold included (us an observation); append_alone: without it",
+    "sketch": "A sketch of some thousand latencies (us a call; the size in bytes)",
+    "dashboard": "The overview of 40 series, by the range shown and by the rows in the log (ms a page)",
     "peers": "Beside other packages, in one transaction (us a row of auto_now, ratios to it)",
 }
 
@@ -71,7 +84,7 @@ def _values(benchmark: Benchmark, result: Result) -> dict[str, Any]:
 
 
 def _table(group: str, measured: Measured) -> str:
-    lines = {"memory": _memory_lines, "peers": _peer_lines}.get(group, _time_lines)(measured)
+    lines = _LINES.get(group, _time_lines)(measured)
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rows = [
         "  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(cells))
@@ -99,6 +112,41 @@ def _memory_lines(measured: Measured) -> list[list[str]]:
     return lines
 
 
+def _log_lines(measured: Measured) -> list[list[str]]:
+    sides = list(dict.fromkeys(side for _, result in measured for side in result.medians))
+    lines = [["", "rows", *sides, "beside", "ratio", "of a round", "judged", "target", ""]]
+    for benchmark, result in measured:
+        times = [f"{result.medians[side]:.2f}" if side in result.medians else "" for side in sides]
+        ratio, spread = f"{result.ratio:.2f}", "{:.2f}–{:.2f}".format(*result.spread or (0, 0))
+        judged = f"{result.figure:+.2f}" if result.without else f"{result.figure:.2f}"
+        beside = result.baseline or ""
+        lines.append([benchmark.name, str(result.rows), *times, beside, ratio, spread, judged, *_verdict(result)])
+    return lines
+
+
+def _median_lines(measured: Measured) -> list[list[str]]:
+    lines = [["", "rows", "median", "of a round", "target", ""]]
+    for benchmark, result in measured:
+        digits = 0 if result.unit == "per_second" else 2
+        values = result.samples[result.subject]
+        median, spread = f"{result.figure:.{digits}f}", f"{min(values):.{digits}f}–{max(values):.{digits}f}"
+        lines.append([benchmark.name, str(result.rows), median, spread, *_verdict(result)])
+    return lines
+
+
+def _rate_lines(measured: Measured) -> list[list[str]]:
+    """One column for each side, of which one may have been left out, and the judged one's range."""
+    sides = list(dict.fromkeys(side for _, result in measured for side in result.medians))
+    lines = [["", "rows", *sides, "judged", "of a round", "target", ""]]
+    for benchmark, result in measured:
+        digits = 0 if result.unit == "per_second" else 1
+        cells = [f"{result.medians[side]:.{digits}f}" if side in result.medians else "" for side in sides]
+        values = result.samples[result.subject]
+        spread = f"{min(values):.{digits}f}–{max(values):.{digits}f}"
+        lines.append([benchmark.name, str(result.rows), *cells, result.subject, spread, *_verdict(result)])
+    return lines
+
+
 def _peer_lines(measured: Measured) -> list[list[str]]:
     sides = list(measured[0][1].medians)
     lines = [["", "rows", "us", *sides]]
@@ -113,3 +161,19 @@ def _verdict(result: Result) -> tuple[str, str]:
     if result.target is None:
         return "", ""
     return f"{result.target:g}", "met" if result.met else "missed"
+
+
+_LINES: Mapping[str, Callable[[Measured], list[list[str]]]] = {
+    "memory": _memory_lines,
+    "peers": _peer_lines,
+    "log": _log_lines,
+    "sequencing": _median_lines,
+    "feed": _median_lines,
+    "delivery": _rate_lines,
+    "latency": _rate_lines,
+    "throughput": _rate_lines,
+    "doorbell": _log_lines,
+    "worker": _memory_lines,
+    "dashboard": _rate_lines,
+    "sketch": _median_lines,
+}

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from django.conf import settings
+from django.db import connections, router, transaction
+from django.test.testcases import DatabaseOperationForbidden  # type: ignore[attr-defined]
 from django.test.utils import override_settings
 
-from django_clean_timestamps.conf import SETTING_NAME
+from django_clean_timestamps.conf import SETTING_NAME, get_settings
+from django_clean_timestamps.delivery.drain import drain
+from django_clean_timestamps.eventlog.models import Event
 from django_clean_timestamps.events import TimestampEvent
+from django_clean_timestamps.metrics.keeping import Keeper
+from django_clean_timestamps.metrics.process import describe_process
+from django_clean_timestamps.metrics.recording import RECORDER
+from django_clean_timestamps.metrics.store import Store
 from django_clean_timestamps.unit_of_work import capture
 
-__all__ = ["FakeClock", "capture_events", "clock_in_use", "use_clock"]
+__all__ = [
+    "FakeClock",
+    "capture_events",
+    "clock_in_use",
+    "drain_all",
+    "flush_metrics",
+    "forget_metrics",
+    "use_clock",
+]
 
 ClockT = TypeVar("ClockT", bound=Callable[[], datetime])
 
@@ -37,6 +53,75 @@ def capture_events() -> AbstractContextManager[list[TimestampEvent]]:
             assert events[0].reason == "reviewed"
     """
     return capture()
+
+
+def drain_all(using: str | None = None) -> int:
+    """
+    Do what is otherwise done asynchronously, until nothing is due; return how many events got a position.
+
+    Every event of the log has its position afterwards, and every handler has heard what it is subscribed to. What a
+    handler raises parks the event, as in production: look into ``ParkedEvent``. Works in a ``TestCase``, inside its own
+    transaction but not inside another ``atomic()`` block of the test, and in a ``TransactionTestCase``.
+
+    Args:
+        using: The log's database alias; by default those of every log that the test may use.
+
+    Raises:
+        SequencingError: Inside an ``atomic()`` block.
+        EventLogMissingError: The tables are not there.
+
+    Example:
+        ::
+
+            task.touch("reviewed")
+            assert drain_all() == 1
+            assert changed_since(models=[Task]).changes[-1].reason == "reviewed"
+    """
+    if using is not None:
+        return drain(using).sequenced
+    moved = 0
+    for alias in connections:
+        if router.allow_migrate_model(alias, Event):
+            with suppress(DatabaseOperationForbidden):
+                moved += drain(alias).sequenced
+    return moved
+
+
+def flush_metrics() -> int:
+    """
+    Write what was observed since the last call, sum it up, and return how many operations that were.
+
+    Under a test runner nothing is written by itself. This writes on the caller's own connection to
+    ``METRICS_DATABASE``, in a ``TestCase`` inside its transaction. Begin a test with :func:`forget_metrics`, or what
+    earlier ones did is among it.
+
+    Example:
+        ::
+
+            forget_metrics()
+            task.save()
+            assert flush_metrics() == 2  # the save, and its event's write
+    """
+    using = get_settings().metrics_database
+    # A store of its own: the series that another one remembers may have been rolled back with their test.
+    store = Store(RECORDER, using, describe_process())
+    with transaction.atomic(using=using):
+        RECORDER.fold()
+        count = RECORDER.minutes.count
+        store.flush()
+        store.beat()
+        Keeper(_KEEPER, using).keep()
+    forget_metrics()
+    return count
+
+
+_KEEPER: Final = 1
+"""Whoever keeps house in tests: one for all calls, so that none waits for the lease of the one before."""
+
+
+def forget_metrics() -> None:
+    """Forget what this process has observed and not written."""
+    RECORDER.begin()
 
 
 class FakeClock:

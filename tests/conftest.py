@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models.signals import post_delete, pre_delete
+from django.test.utils import setup_databases, teardown_databases
 from hypothesis import settings
+
+from django_clean_timestamps.delivery.registry import only_handlers
+from django_clean_timestamps.stamping import deletion
 
 MARKED_VENDORS = {"sqlite": "sqlite", "postgres": "postgresql", "mariadb": "mysql"}
 
@@ -28,6 +33,45 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
         wanted = [marker for marker in MARKED_VENDORS if item.get_closest_marker(marker)]
         if wanted and connection.vendor not in {MARKED_VENDORS[marker] for marker in wanted}:
             item.add_marker(pytest.mark.skip(reason=f"runs on {' and '.join(wanted)} only"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, django_db_keepdb: bool, django_db_modify_db_settings: None
+) -> Iterator[None]:
+    """
+    Make both databases, whichever tests were chosen.
+
+    pytest-django makes those that the marks of the chosen tests name, and does not see that a fixture of ours commits.
+    """
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases=set(connections), keepdb=django_db_keepdb)
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity=0)
+
+
+def stop_hearing(model: Any) -> None:
+    """Disconnect the package from the deletions of a model."""
+    for signal in (pre_delete, post_delete):
+        signal.disconnect(sender=model, dispatch_uid=f"clean_timestamps {model._meta.label}")
+    deletion._hearing.discard(model)
+
+
+@pytest.fixture(autouse=True)
+def _deleted_fast_again() -> Iterator[None]:
+    """Forget what a test's own receivers made slow: to a project it stays so."""
+    yield
+    for model in [each for each in deletion._hearing if not deletion._always_slow.get(each)]:
+        stop_hearing(model)
+
+
+@pytest.fixture(autouse=True)
+def _no_handlers() -> Iterator[None]:
+    """Let a test hear of no handler but its own: the example's apps have some."""
+    with only_handlers():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -57,6 +59,8 @@ DATABASES = {
 }
 DATABASE_ROUTERS = ["tests.routers.OtherAppRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,13 +1,14 @@
 """
 Run the project's checks and say at the end what ran and what was left out.
 
-Without arguments all of them; else those named, in the order of ``STEPS``. A database server that does not answer is
-left out with a line that says so; with ``CI=true`` that is a failure. The suites' coverage is measured together, and
-must be complete where all three databases took part; other arguments go to pytest.
+Without arguments all but the faults; else those named, in the order of ``STEPS``. A database server that does not
+answer is left out with a line that says so; with ``CI=true`` that is a failure. The suites' coverage is measured
+together, and must be complete where all three databases took part; other arguments go to pytest.
 """
 
 import argparse
 import dataclasses
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -17,17 +18,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 WORKERS = os.environ.get("PYTEST_WORKERS", "2")
+# The tests start hundreds of processes, and without bytecode each compiles the package anew.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 MYSQL_PACKAGES = ("mysqlclient", "mariadb", "libmariadb", "perconaserverclient")
 
 
 class Failed(Exception):
-    """A check found something wrong."""
+    """
+    A check found something wrong.
+
+    Args:
+        message: What, on one line.
+        output: What the program printed that found it.
+    """
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class LeftOut(Exception):
@@ -55,7 +69,7 @@ def main() -> int:
     unknown = [step for step in arguments.steps if step not in STEPS]
     if unknown:
         parser.error(f"there is no step {unknown[0]!r}; the steps are {', '.join(STEPS)}")
-    chosen = [step for step in STEPS if step in arguments.steps] or list(STEPS)
+    chosen = [step for step in STEPS if step in (arguments.steps or DEFAULT_STEPS)]
     options = Options(measure="coverage" in chosen, pytest_arguments=tuple(rest))
     if options.measure:
         forget_coverage()
@@ -149,6 +163,28 @@ def coverage(options: Options, outcomes: list[Outcome]) -> str:
     return "reported only: complete coverage is asked of the three databases together"
 
 
+def faults(options: Options, outcomes: list[Outcome]) -> str:
+    """Kill processes and private servers; these start and stop their own, in a temporary folder."""
+    with suppress(LeftOut):
+        # Without its driver the tests of MariaDB leave themselves out, and fail under CI=true.
+        require_mysqlclient()
+    return run_tests("python", "-m", "pytest", "-m", "faults", "tests/faults", "-s", *options.pytest_arguments)
+
+
+def browser(options: Options, outcomes: list[Outcome]) -> str:
+    """Look at the dashboard in the system's Chromium, and keep the pictures."""
+    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    if not (os.environ.get("BROWSER_CHROMIUM") or any(map(shutil.which, names))):
+        raise LeftOut("there is no Chromium; install your system's package, or name one by BROWSER_CHROMIUM")
+    workers = () if WORKERS == "0" else ("-n", WORKERS)
+    django = importlib.metadata.version("django")
+    pictures = os.environ.get("BROWSER_SCREENSHOTS", str(ROOT / "build" / "screenshots" / f"django-{django}"))
+    return run_tests(
+        *("python", "-m", "pytest", *workers, "-m", "browser", "tests/browser", *options.pytest_arguments),
+        environment={"BROWSER_SCREENSHOTS": pictures},
+    )
+
+
 STEPS: dict[str, Callable[[Options, list[Outcome]], str]] = {
     "lint": lint,
     "types": types,
@@ -158,14 +194,27 @@ STEPS: dict[str, Callable[[Options, list[Outcome]], str]] = {
     "postgresql": postgresql,
     "mariadb": mariadb,
     "coverage": coverage,
+    "faults": faults,
+    "browser": browser,
 }
+DEFAULT_STEPS = tuple(step for step in STEPS if step not in ("faults", "browser"))
 
 
 def suite(database: str, options: Options) -> str:
     measured = ("coverage", "run", "-m") if options.measure else ("python", "-m")
     workers = () if WORKERS == "0" else ("-n", WORKERS)
     # The plugins that pytest loads by entry point are ours too: coverage must start before pytest does.
-    output = run(*measured, "pytest", *workers, *options.pytest_arguments, environment={"TEST_DATABASE": database})
+    command = (*measured, "pytest", *workers, *options.pytest_arguments)
+    return run_tests(*command, environment={"TEST_DATABASE": database})
+
+
+def run_tests(program: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run tests, and return how many passed; the names of those that did not are in what is raised."""
+    try:
+        output = run(program, *arguments, environment=environment)
+    except Failed as failure:
+        found = re.findall(r"^(?:FAILED|ERROR) (\S+)", failure.output, re.MULTILINE)
+        raise Failed("\n    ".join([str(failure), *found])) from failure
     counts = re.findall(r"^=*\s*(\d+ (?:passed|failed|skipped|deselected|error).*?)\s*=*$", output, re.MULTILINE)
     return counts[-1] if counts else "no tests"
 
@@ -225,7 +274,7 @@ def run(program: str, *arguments: str, directory: Path = ROOT, environment: dict
     process = subprocess.Popen(
         command,
         cwd=directory,
-        env={**os.environ, **(environment or {})},
+        env={**ENVIRONMENT, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -238,7 +287,7 @@ def run(program: str, *arguments: str, directory: Path = ROOT, environment: dict
         lines.append(line)
         print(line, end="", flush=True)
     if process.wait():
-        raise Failed(f"{' '.join([program, *arguments[:3]])} exited with {process.returncode}")
+        raise Failed(f"{' '.join([program, *arguments[:3]])} exited with {process.returncode}", "".join(lines))
     return "".join(lines)
 
 

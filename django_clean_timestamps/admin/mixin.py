@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_clean_timestamps.admin.age_filters import CreatedAgeFilter, UpdatedAgeFilter
 from django_clean_timestamps.admin.display import show_stamp
 from django_clean_timestamps.admin.reason_form import REASON, REFUSALS, reason_of, with_reason
+from django_clean_timestamps.admin.timeline import remember_viewer, render_timeline
 from django_clean_timestamps.admin.touch_action import TOUCH_ACTION, touch_selected
 from django_clean_timestamps.context import timestamp_context
 from django_clean_timestamps.stamping.baseline import loaded_stamp
@@ -35,6 +36,9 @@ __all__ = ["TimestampAdminMixin"]
 _SHOWN: Final = {CREATED_AT: "timestamp_created", UPDATED_AT: "timestamp_updated"}
 """By the name of a stamp, the method that shows it: by its own name Django would show the field."""
 
+_TIMELINE: Final = {"timestamp_timeline": "timestamp_story"}
+"""The same for the timeline, whose name is taken by the switch."""
+
 _REFUSAL: Final = "_timestamp_refusal"
 
 
@@ -46,11 +50,13 @@ class TimestampAdminMixin(_Base):
     list, as its filters, and on the change form. ``created_at`` and ``updated_at`` may be named in ``list_display``,
     ``fields`` and ``fieldsets`` to give them another place. Add and change forms ask for a reason, which the events
     of the object and of its inlines carry; their actor is the user. What the package or ``_validate_entity()`` refuses
-    is an error of the form. The action ``touch_with_reason`` touches what is selected.
+    is an error of the form. The action ``touch_with_reason`` touches what is selected. At its end the change form shows
+    the object's newest events; ``timestamp_timeline`` in ``fieldsets`` gives them another place.
 
     Attributes:
         timestamp_columns: The stamps that are columns of the change list where ``list_display`` names none.
         timestamp_filters: The filters that come after those of ``list_filter``.
+        timestamp_timeline: Whether the change form shows the object's newest events.
         touch_confirmation_template: The page that asks for the reason of a touch;
             ``admin/clean_timestamps/touch_confirmation.html`` where it is None.
 
@@ -67,6 +73,7 @@ class TimestampAdminMixin(_Base):
 
     timestamp_columns: ClassVar[Sequence[str]] = (CREATED_AT, UPDATED_AT)
     timestamp_filters: ClassVar[Sequence[type[admin.SimpleListFilter]]] = (UpdatedAgeFilter, CreatedAgeFilter)
+    timestamp_timeline: ClassVar[bool] = True
     touch_confirmation_template: ClassVar[str | None] = None
 
     def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
@@ -89,6 +96,11 @@ class TimestampAdminMixin(_Base):
     def timestamp_updated(self, obj: BaseTimestampEntity) -> SafeString | None:
         """Return when the object was last written, for people."""
         return show_stamp(obj.updated_at)
+
+    @admin.display(description=_("newest events"))
+    def timestamp_story(self, obj: BaseTimestampEntity) -> SafeString:
+        """Return the object's newest events, for people."""
+        return render_timeline(self.admin_site, obj)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, the stamps among them."""
@@ -114,7 +126,8 @@ class TimestampAdminMixin(_Base):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields that are only shown, the stamps among them."""
         names = super().get_readonly_fields(request, obj)
-        return [*names, *(name for pair in _SHOWN.items() for name in pair if name not in names)]
+        ours = [*_SHOWN, *_SHOWN.values(), *_TIMELINE.values()]
+        return [*names, *(name for name in ours if name not in names)]
 
     # The form.
 
@@ -123,22 +136,29 @@ class TimestampAdminMixin(_Base):
         fields = super().get_fields(request, obj)
         if self.fields:
             return fields
-        ours = {*_SHOWN, *_SHOWN.values(), REASON}
+        ours = {*_SHOWN, *_SHOWN.values(), *_TIMELINE.values(), REASON}
         return [name for name in fields if name not in ours]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the fieldsets; the stamps and the reason follow where none of them names them."""
+        """Return the fieldsets; the stamps, the reason and the timeline follow where none of them names them."""
         may_write = obj is None or self.has_change_permission(request, obj)
-        left_out = () if may_write else (REASON,)
-        fieldsets: list[Any] = [
-            (title, {**options, "fields": _shown(options["fields"], left_out)})
-            for title, options in super().get_fieldsets(request, obj)
-        ]
+        has_timeline = obj is not None and self.timestamp_timeline
+        if has_timeline:
+            remember_viewer(obj, request)
+        left_out = [*([] if may_write else [REASON]), *([] if has_timeline else [*_TIMELINE, *_TIMELINE.values()])]
+        fieldsets: list[Any] = []
+        for title, options in super().get_fieldsets(request, obj):
+            fields = _shown(options["fields"], left_out, _SHOWN | _TIMELINE)
+            # One that held nothing but what is left out would be a heading with nothing below.
+            if flatten(fields) or not flatten(options["fields"]):
+                fieldsets.append((title, {**options, "fields": fields}))
         named = set(flatten_fieldsets(fieldsets))
         if obj is not None and not named & set(_SHOWN.values()):
             fieldsets.append((_("Timestamps"), {"fields": list(_SHOWN.values())}))
         if may_write and REASON not in named:
             fieldsets.append((None, {"fields": [REASON]}))
+        if has_timeline and not named & set(_TIMELINE.values()):
+            fieldsets.append((_("Timeline"), {"fields": list(_TIMELINE.values())}))
         return fieldsets
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -149,6 +169,11 @@ class TimestampAdminMixin(_Base):
         kwargs["fields"] = [name for name in fields if name != REASON]
         form = super().get_form(request, obj, change=change, **kwargs)
         return with_reason(form, self.timestamp_reason_widget(), getattr(request, _REFUSAL, None))
+
+    @property
+    def media(self) -> forms.Media:
+        """The files of the page, with the timeline's style."""
+        return super().media + forms.Media(css={"all": ["clean_timestamps/admin.css"]})
 
     def timestamp_reason_widget(self) -> type[forms.Widget] | forms.Widget:
         """Return the widget that this admin uses for a line of text."""
@@ -231,8 +256,8 @@ class TimestampAdminMixin(_Base):
         return HttpResponseRedirect(request.get_full_path())
 
 
-def _shown(names: Any, left_out: Sequence[str] = ()) -> Any:
-    """Return the names, nested as fields may be, with the method that shows it for each stamp."""
+def _shown(names: Any, left_out: Sequence[str] = (), shown_by: Mapping[str, str] = _SHOWN) -> Any:
+    """Return the names, nested as fields may be, with the method that shows it for each of ours."""
     if isinstance(names, list | tuple):
-        return [_shown(name, left_out) for name in names if name not in left_out]
-    return _SHOWN.get(names, names) if isinstance(names, str) else names
+        return [_shown(name, left_out, shown_by) for name in names if name not in left_out]
+    return shown_by.get(names, names) if isinstance(names, str) else names

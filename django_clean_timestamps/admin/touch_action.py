@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django import forms
 from django.contrib import messages
-from django.contrib.admin import helpers
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import model_ngettext
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_clean_timestamps.admin.reason_form import REASON, ReasonField
+from django_clean_timestamps.admin.reason_form import REASON
+from django_clean_timestamps.admin.reason_page import ReasonPage
 
 if TYPE_CHECKING:
     from django_clean_timestamps.admin.mixin import TimestampAdminMixin
@@ -25,9 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TOUCH_ACTION", "touch_selected"]
 
 TOUCH_ACTION: Final = "touch_with_reason"
-_CONFIRMED: Final = "post"
 _BATCH_SIZE: Final = 500
-_SHOWN_COUNT: Final = 10
 
 
 def touch_selected(
@@ -39,10 +34,10 @@ def touch_selected(
     Raises:
         PermissionDenied: One of the objects may not be changed; none was touched.
     """
-    confirmed = bool(request.POST.get(_CONFIRMED))
-    form = _make_form(model_admin, request.POST if confirmed else None)
-    if not (confirmed and form.is_valid()):
-        return _ask(model_admin, request, queryset, form)
+    page = _page(model_admin)
+    form = page.form(request)
+    if not form.is_valid():
+        return page.ask(model_admin, request, queryset, form)
     reason = form.cleaned_data[REASON]
     using = router.db_for_write(model_admin.model)
     # The keys are read first: touched rows may leave the list's filter.
@@ -68,55 +63,26 @@ def _touch(model_admin: TimestampAdminMixin, request: HttpRequest, keys: list[An
         raise PermissionDenied
     touched: int = rows.touch(reason)
     if touched:
+        # Not to be imported where Django's admin is not installed, as the mixin can be.
+        from django.contrib.admin.models import CHANGE, LogEntry
+
         message = _("Touched: %(reason)s") % {"reason": reason}
         user_id: Any = request.user.pk
         LogEntry.objects.log_actions(user_id, objects, CHANGE, message)
     return touched
 
 
-def _make_form(model_admin: TimestampAdminMixin, data: Any) -> forms.Form:
-    form = forms.Form(data)
-    form.fields[REASON] = ReasonField(
-        label=_("Reason"),
-        widget=model_admin.timestamp_reason_widget(),
-        help_text=_("Recorded with every one of them; at most 200 characters."),
-    )
-    return form
-
-
-def _ask(
-    model_admin: TimestampAdminMixin, request: HttpRequest, queryset: QuerySet[Any], form: forms.Form
-) -> HttpResponse:
-    """Return the page that asks for the reason."""
+def _page(model_admin: TimestampAdminMixin) -> ReasonPage:
     opts = model_admin.opts
-    count = queryset.count()
-    shown = list(queryset[:_SHOWN_COUNT])
-    unbound: Any = form
-    fieldsets = helpers.AdminForm(unbound, [(None, {"fields": [REASON]})], {}, model_admin=model_admin)
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Touch with a reason"),
-        "subtitle": None,
-        "opts": opts,
-        "count": count,
-        "objects_name": model_ngettext(opts, count),
-        "shown": shown,
-        "hidden_count": count - len(shown),
-        "adminform": fieldsets,
-        "errors": form.errors,
-        "media": model_admin.media + form.media,
-        "action": TOUCH_ACTION,
-        "confirmed": _CONFIRMED,
-        "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
-        # Also where all rows of the list are meant: the admin wants some key to be selected.
-        "selected": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
-        "select_across": request.POST.get("select_across", "0"),
-        "list_url": request.get_full_path(),
-    }
-    request.current_app = model_admin.admin_site.name
     templates = [
         f"admin/{opts.app_label}/{opts.model_name}/touch_confirmation.html",
         f"admin/{opts.app_label}/touch_confirmation.html",
         "admin/clean_timestamps/touch_confirmation.html",
     ]
-    return TemplateResponse(request, model_admin.touch_confirmation_template or templates, context)
+    return ReasonPage(
+        action=TOUCH_ACTION,
+        title=_("Touch with a reason"),
+        help_text=_("Recorded with every one of them; at most 200 characters."),
+        templates=model_admin.touch_confirmation_template or templates,
+        widget=model_admin.timestamp_reason_widget(),
+    )

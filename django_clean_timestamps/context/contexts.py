@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,6 +15,7 @@ from django.utils.functional import Promise
 
 from django_clean_timestamps.context.covering import cover
 from django_clean_timestamps.context.frame import Frame, enter_frame, leave_frame
+from django_clean_timestamps.exceptions import InvalidTimestampError
 
 __all__ = ["no_touching", "preserve_timestamps", "stamped_at", "timestamp_context", "without_events"]
 
@@ -54,7 +56,8 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
         metadata: Anything else; values must be what JSON can hold.
 
     Raises:
-        InvalidTimestampError: At the write, when a text is longer than its column.
+        InvalidTimestampError: At once, when a value of ``metadata`` is none that JSON can hold; at the write, when a
+            text is longer than its column.
     """
 
     __slots__ = ("_actor", "_correlation_id", "_metadata", "_reason")
@@ -71,6 +74,8 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
         self._actor = actor if actor is None or callable(actor) else str(actor)
         self._correlation_id = None if correlation_id is None else str(correlation_id)
         self._metadata = metadata
+        if metadata:
+            _check_json(metadata)
 
     def _change(self, frame: Frame) -> Frame:
         return dataclasses.replace(
@@ -83,6 +88,34 @@ class timestamp_context(_Context):  # noqa: N801 - used as a verb
 
     def _joined(self, outer: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         return MappingProxyType({**(outer or {}), **self._metadata}) if self._metadata else outer
+
+
+def _check_json(metadata: Mapping[str, Any]) -> None:
+    """Refuse here what would only fail when the events are written, just before COMMIT."""
+    for key, value in metadata.items():
+        try:
+            # Encoded, since half a character is text to Python alone.
+            text = json.dumps({key: value}, allow_nan=False, ensure_ascii=False)
+            text.encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidTimestampError(
+                f"timestamp_context({key}={value!r}): JSON cannot hold it ({error}); give it as text or a number",
+                code="metadata_is_json",
+            ) from error
+        if _holds_nul(value) or _holds_nul(key):
+            raise InvalidTimestampError(
+                f"timestamp_context({key}={value!r}) holds the character NUL, which PostgreSQL cannot store; remove it",
+                code="metadata_is_json",
+            )
+
+
+def _holds_nul(value: Any) -> bool:
+    """Look through a value that JSON can hold."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list | tuple) and any(map(_holds_nul, value))
 
 
 class stamped_at(_Context):  # noqa: N801 - used as a verb

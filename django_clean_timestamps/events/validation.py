@@ -166,7 +166,20 @@ def _check_text_fits(proposal: Proposal) -> str:
     ):
         if len(text) > limit:
             return f"{name} has {len(text)} characters; at most {limit} fit, and it is not cut for you"
+        if text and not _can_be_stored(text):
+            return f"{name} is {text!r}, which no database can store: it holds NUL or half a character; remove that"
     return ""
+
+
+def _can_be_stored(text: str) -> bool:
+    """Say whether a text is UTF-8 without NUL: else the whole transaction would fail, just before COMMIT."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 AWARE: Final = Rule(name="aware", check=_check_aware, given_times_only=True)

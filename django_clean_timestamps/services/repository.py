@@ -14,6 +14,7 @@ from django_clean_timestamps.services.type_parameter import resolve_model
 from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.querysets import TimestampQuerySet, TimestampStats
+from django_clean_timestamps.stamping.rows import locking
 
 __all__ = ["BaseTimestampRepository"]
 
@@ -114,7 +115,7 @@ class BaseTimestampRepository(Generic[ModelT]):
     def locked_rows(self) -> TimestampQuerySet[ModelT]:
         """Return the rows of the database that is written to, each locked as it is read."""
         # PostgreSQL cannot lock what a manager joins from the other side of a nullable key.
-        return self.rows().using(self.write_alias).select_related(None).select_for_update()
+        return locking(self.rows().using(self.write_alias).select_related(None))  # type: ignore[no-any-return]
 
     def touch_entity(self, pk: Any, reason: str | None = None) -> ModelT:
         """

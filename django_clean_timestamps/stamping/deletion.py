@@ -10,6 +10,7 @@ collector asks the base manager for their rows.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
@@ -21,13 +22,20 @@ from django.db.models.signals import post_delete, pre_delete
 from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.events import TimestampDeletedEvent
 from django_clean_timestamps.stamping.baseline import loaded_parents, normalised
+from django_clean_timestamps.stamping.cascades import is_gone, lock_what_was_fetched
 from django_clean_timestamps.stamping.decision import read_moment
 from django_clean_timestamps.stamping.description import Description, describe
 from django_clean_timestamps.stamping.identity import entity_ids
-from django_clean_timestamps.stamping.recording import has_audience, record_deleted
+from django_clean_timestamps.stamping.recording import (
+    Recording,
+    has_audience,
+    record_deleted,
+    recording_of,
+    shared_facts,
+)
 from django_clean_timestamps.stamping.rows import chunks, keyed, lock_rows
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of
-from django_clean_timestamps.unit_of_work import get_writer
+from django_clean_timestamps.unit_of_work import set_based_writer, write_block, write_pending, writer_in_use
 
 if TYPE_CHECKING:
     from django_clean_timestamps.stamping.entity import BaseTimestampEntity
@@ -37,6 +45,7 @@ __all__ = [
     "begin_deletion",
     "delete_rows",
     "describe_deletion",
+    "hear_slow_deletions",
     "hears_deletions",
     "is_deleted_slowly",
     "load_parents",
@@ -56,13 +65,26 @@ def hears_deletions(model: type[BaseTimestampEntity]) -> bool:
         return True
     if not is_deleted_slowly(model):
         return False
-    post_delete.connect(_row_deleted, sender=model, dispatch_uid=f"clean_timestamps {model._meta.label}")
+    uid = f"clean_timestamps {model._meta.label}"
+    pre_delete.connect(lock_what_was_fetched, sender=model, dispatch_uid=uid)
+    post_delete.connect(_row_deleted, sender=model, dispatch_uid=uid)
     _hearing.add(model)
     for relation in (model._meta.concrete_model or model)._meta.related_objects:
         if relation.parent_link:
             # Its rows would go fast with those of the parent, without a look at its base manager.
             hears_deletions(relation.related_model)  # type: ignore[arg-type]
     return True
+
+
+def hear_slow_deletions(models: Iterable[type[BaseTimestampEntity]]) -> None:
+    """
+    Connect to those of the models that are always deleted slowly; called once they are all there.
+
+    A collector of somebody's own that is given instances asks no base manager for their rows.
+    """
+    for model in models:
+        if _is_always_slow(model):
+            hears_deletions(model)
 
 
 def is_deleted_slowly(model: type[Model]) -> bool:
@@ -103,18 +125,31 @@ def describe_deletion(model: type[Model]) -> Description:
 
 def delete_rows(queryset: StampingQuerySet[Any], using: str) -> int:
     """Delete the rows of a queryset in the fast way; where somebody listens or is touched, by their locked keys."""
+    with write_block(using) as block:
+        return _delete_rows(queryset, using, block.connection)
+
+
+def _delete_rows(queryset: StampingQuerySet[Any], using: str, connection: Any) -> int:
     model: type[BaseTimestampEntity] = queryset.model
     description = describe_deletion(model)
     links = links_of(model) if model.touches else ()
-    heard = has_audience(model, TimestampDeletedEvent) and not description.frame.events_suspended(model)
-    if not heard and not links:
-        return queryset._delete_raw(using)
-    connection = connections[using]
+    recording = recording_of(model, TimestampDeletedEvent, frame=description.frame)
+    moment = normalised(read_moment(description.frame))
+
+    def delete(rows: Any) -> int:
+        if recording is not Recording.SHARED:
+            return rows._delete_raw(using)  # type: ignore[no-any-return]
+        # One entity's events stand in the log in the order of its writes.
+        write_pending(connection)
+        facts = shared_facts(model, TimestampDeletedEvent, description, moment)
+        return set_based_writer().delete(connection, facts, rows)
+
+    if not links and recording is not Recording.VALUES:
+        return delete(queryset.using(using))
     rows = lock_rows(queryset.using(using), tuple(link.attname for link in links))
     keys = [row[0] for row in rows]
-    ids = entity_ids(model, using, keys) if heard else {}
-    count: int = sum(keyed(queryset.using(using), chunk)._delete_raw(using) for chunk in chunks(keys))
-    moment = normalised(read_moment(description.frame))
+    ids = entity_ids(model, using, keys) if recording is Recording.VALUES else {}
+    count = sum(delete(keyed(queryset.using(using), chunk)) for chunk in chunks(keys))
     for entity_id in ids.values():
         record_deleted(connection, model, entity_id, description, at=moment)
     for index, link in enumerate(links, start=1):
@@ -127,16 +162,15 @@ def _row_deleted(sender: type[BaseTimestampEntity], instance: Any, using: str, o
     """Record what the collector deleted as an instance; a multi-table row once, under its most derived class."""
     followers = _followers_of(_NOBODY if origin is None else origin)
     concrete = sender._meta.concrete_model or sender
-    if (concrete, instance.pk) in followers:
-        if origin is None:
-            followers.discard((concrete, instance.pk))
+    derived = followers.get((using, concrete, instance.pk))
+    if derived is not None and derived.pk is not None:
         # Kept: Django tells twice of a row whose queryset returns instances of subclasses.
         return
     for ancestor in concrete._meta.all_parents:
-        followers.add((ancestor, getattr(instance, ancestor._meta.pk.attname)))
-    if "_timestamp_row_is_gone" not in instance.__dict__:
+        followers[using, ancestor, getattr(instance, ancestor._meta.pk.attname)] = instance
+    if not is_gone(instance) and "_timestamp_row_is_gone" not in instance.__dict__:
         # Nobody but the collector holds an instance that it fetched itself.
-        is_heard = instance is origin or get_writer() is not None or has_audience(sender, TimestampDeletedEvent)
+        is_heard = instance is origin or writer_in_use() is not None or has_audience(sender, TimestampDeletedEvent)
         record_instance_deleted(sender, instance, using, instance._get_entity_id() if is_heard else None)
 
 
@@ -160,7 +194,13 @@ def record_instance_deleted(model: type[BaseTimestampEntity], instance: Any, usi
             enlist_parents(connection, model, link, (value,), description, child=instance.pk)
 
 
-_Rows = set[tuple[type[Model], Any]]
+_Followers = weakref.WeakValueDictionary[tuple[str, type[Model], Any], Model]
+"""
+The rows of ancestors, by alias, model and key, with the instance whose recorded end theirs follows from.
+
+Django's collector holds that instance while it is at work, and takes its key when it is done: what it then has left,
+since parents were kept, say, stands for nothing any more.
+"""
 
 
 class _Nobody:
@@ -169,9 +209,8 @@ class _Nobody:
 
 _NOBODY: Final = _Nobody()
 
-# By deletion under way: the rows of ancestors whose end follows from one that was recorded. A deletion is known by its
-# origin, the instance or the queryset, of which there is one at a time.
-_followers: Final[dict[int, tuple[weakref.ref[Any], set[tuple[type[Model], Any]]]]] = {}
+# By deletion under way, which is known by its origin, the instance or the queryset, of which there is one at a time.
+_followers: Final[dict[int, tuple[weakref.ref[Any], _Followers]]] = {}
 
 
 def begin_deletion(origin: object) -> None:
@@ -179,9 +218,12 @@ def begin_deletion(origin: object) -> None:
     _followers.pop(id(origin), None)
 
 
-def _followers_of(origin: object) -> set[tuple[type[Model], Any]]:
+def _followers_of(origin: object) -> _Followers:
     known = _followers.get(id(origin))
     if known is None or known[0]() is not origin:
         number = id(origin)
-        known = _followers[number] = (weakref.ref(origin, lambda _: _followers.pop(number, None)), set())
+        known = _followers[number] = (
+            weakref.ref(origin, lambda _: _followers.pop(number, None)),
+            weakref.WeakValueDictionary(),
+        )
     return known[1]

@@ -9,9 +9,13 @@ from typing import Any, ClassVar, Self
 from asgiref.sync import sync_to_async
 from django.db import models, router
 
+from django_clean_timestamps import probes
+from django_clean_timestamps.context.frame import current_frame
 from django_clean_timestamps.events import TimestampEvent
+from django_clean_timestamps.probes import Observed
 from django_clean_timestamps.stamping.ages import TimestampDict, describe_times, seconds_since
 from django_clean_timestamps.stamping.baseline import remember, remember_row
+from django_clean_timestamps.stamping.cascades import FETCHED
 from django_clean_timestamps.stamping.deletion import (
     begin_deletion,
     describe_deletion,
@@ -23,6 +27,8 @@ from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, Crea
 from django_clean_timestamps.stamping.keys import is_key_set, stamped_table
 from django_clean_timestamps.stamping.querysets import TimestampManager
 from django_clean_timestamps.stamping.raw import complete_raw_row
+from django_clean_timestamps.stamping.recording import entity_type_of
+from django_clean_timestamps.stamping.rows import locking
 from django_clean_timestamps.stamping.saving import Save
 from django_clean_timestamps.stamping.snapshot import Snapshot
 from django_clean_timestamps.stamping.statements import insert_row
@@ -78,7 +84,7 @@ class BaseTimestampEntity(models.Model):
     def __getstate__(self) -> Any:
         """Leave out what belongs to this process's transaction."""
         state = super().__getstate__()
-        for name in ("_timestamp_events", "_timestamp_save"):
+        for name in ("_timestamp_events", "_timestamp_save", FETCHED):
             state.pop(name, None)
         return state
 
@@ -99,26 +105,36 @@ class BaseTimestampEntity(models.Model):
             InvalidTimestampError: A given stamp, or a text of the context, breaks a rule; nothing was written.
             ImmutableTimestampError: ``created_at`` of a row that exists was set to something else.
         """
-        call_django = super().save_base
         if raw:
-            call_django(raw, force_insert, force_update, using, update_fields)
+            super().save_base(raw, force_insert, force_update, using, update_fields)
             return
         if update_fields is not None and not update_fields:
             # Django lets an empty iterator pass.
             return
         using = using or router.db_for_write(self.__class__, instance=self)
+        if probes.recorder is None:
+            self._save_stamped(using, force_insert, force_update, update_fields)
+            return
+        operation = "create" if self._state.adding else "update"
+        with Observed(operation, entity_type_of(type(self)), using) as observed:
+            save = self._save_stamped(using, force_insert, force_update, update_fields)
+            observed.operation = save.operation
+            observed.key, observed.reason = self._get_entity_id(), save.description.reason
+
+    save_base.alters_data = True  # type: ignore[attr-defined]
+
+    def _save_stamped(self, using: str, force_insert: Any, force_update: bool, update_fields: Any) -> Save:
         save = Save(
             self, using=using, force_insert=force_insert, force_update=force_update, update_fields=update_fields
         )
         if save.update_fields is not None and not save.update_fields:
-            return
+            return save
         with save:
-            call_django(
+            super().save_base(
                 force_insert=force_insert, force_update=force_update, using=using, update_fields=save.update_fields
             )
         sync_trackers(self, (CREATED_AT, UPDATED_AT))
-
-    save_base.alters_data = True  # type: ignore[attr-defined]
+        return save
 
     def touch(
         self,
@@ -183,6 +199,16 @@ class BaseTimestampEntity(models.Model):
         describe_deletion(model)
         begin_deletion(self)
         using = using or router.db_for_write(model, instance=self)
+        if probes.recorder is None:
+            return self._delete_stamped(using, keep_parents, kwargs)
+        with Observed("delete", entity_type_of(model), using) as observed:
+            observed.key, observed.reason = self._get_entity_id(), current_frame().reason or ""
+            return self._delete_stamped(using, keep_parents, kwargs)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+
+    def _delete_stamped(self, using: str, keep_parents: bool, kwargs: dict[str, Any]) -> tuple[int, dict[str, int]]:
+        model = type(self)
         before = Snapshot(self)
         entity_id = self._get_entity_id()
         try:
@@ -202,12 +228,10 @@ class BaseTimestampEntity(models.Model):
             before.restore()
             raise
 
-    delete.alters_data = True  # type: ignore[attr-defined]
-
     def _delete_slowly(self, using: str, keep_parents: bool, kwargs: dict[str, Any]) -> tuple[int, dict[str, int]]:
         """Delete through the collector, whose signal records; not a row that is gone already."""
         rows_of = type(self)._base_manager.using(using)
-        if not list(rows_of.filter(pk=self.pk).select_for_update().values_list("pk")):
+        if not list(locking(rows_of.filter(pk=self.pk)).values_list("pk")):
             self.__dict__["_timestamp_row_is_gone"] = True
         try:
             return super().delete(using=using, keep_parents=keep_parents, **kwargs)

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Expression
 
-from django_clean_timestamps.stamping.fields import UPDATED_AT
+from django_clean_timestamps.stamping.fields import UPDATED_AT, UpdatedAtField
 
-__all__ = ["NeverBack", "StrictlyLater", "following"]
+__all__ = ["NeverBack", "RelativeStamp", "StrictlyLater", "following"]
 
 # The next microsecond after a column, in each database's words; SQLite's is the function that Django registers.
 _FOLLOWING: Final = {
@@ -37,9 +37,10 @@ def _itself(column: str, connection: BaseDatabaseWrapper) -> str:
 
 
 _TIME: Final = DateTimeField()
+_STORED: Final = UpdatedAtField()
 
 
-class _Stamp(Expression):
+class RelativeStamp(Expression):
     """
     A stamp that depends on the one its row holds.
 
@@ -72,19 +73,24 @@ class _Stamp(Expression):
         (self.column,) = exprs
 
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:  # type: ignore[override]
-        column, params = compiler.compile(self.column)
-        stamp = self.column.target.get_db_prep_value(self.reading, connection)
-        held = self.held(column, connection)
-        return f"CASE WHEN {column} >= %s THEN {held} ELSE %s END", [*params, stamp, *params, stamp]
+        # Of a column nothing but its name is compiled: there are no parameters.
+        column, _ = compiler.compile(self.column)
+        sql, params = self.over(column, connection)
+        return sql, list(params)
+
+    def over(self, column: str, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        """Return the stamp as SQL over a column that holds the row's present one, and its parameters."""
+        stamp = _STORED.get_db_prep_value(self.reading, connection)
+        return f"CASE WHEN {column} >= %s THEN {self.held(column, connection)} ELSE %s END", (stamp, stamp)
 
 
-class StrictlyLater(_Stamp):
+class StrictlyLater(RelativeStamp):
     """The reading, or a microsecond more than the row holds."""
 
     held = staticmethod(following)
 
 
-class NeverBack(_Stamp):
+class NeverBack(RelativeStamp):
     """A given moment, or what the row holds where that is later: the rule for touched parents."""
 
     held = staticmethod(_itself)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     _Mixin = object
 
-__all__ = ["CREATED_AT", "UPDATED_AT", "CreatedAtField", "UpdatedAtField", "as_value_of"]
+__all__ = ["CREATED_AT", "UPDATED_AT", "AwareUtc", "CreatedAtField", "UpdatedAtField", "as_value_of"]
 
 CREATED_AT: Final = "created_at"
 UPDATED_AT: Final = "updated_at"
@@ -44,7 +44,23 @@ class _StampAttribute(DeferredAttribute):
             remember(instance, (name,))
 
 
-class _StampField(_Mixin):
+class AwareUtc(_Mixin):
+    """A datetime field whose values are aware UTC also without time zone support."""
+
+    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
+        """Without time zone support the database holds naive UTC; the instance is given aware UTC all the same."""
+        converters: list[Callable[..., Any]] = super().get_db_converters(connection)
+        return converters if settings.USE_TZ else [*converters, _attach_utc]
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Return what the database is given: naive UTC without time zone support, else as Django does."""
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            # What is aware needs none of Django's conversions, which cost as much as the rest of an INSERT's value.
+            return value if settings.USE_TZ else value.astimezone(UTC).replace(tzinfo=None)
+        return super().get_prep_value(value)
+
+
+class _StampField(AwareUtc):
     """What both fields share: no default, not editable, UTC also without time zone support."""
 
     descriptor_class = _StampAttribute
@@ -80,18 +96,6 @@ class _StampField(_Mixin):
             value = getattr(model_instance, CREATED_AT, None) or read_clock()
             setattr(model_instance, self.attname, value)
         return value
-
-    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
-        """Without time zone support the database holds naive UTC; the instance is given aware UTC all the same."""
-        converters: list[Callable[..., Any]] = super().get_db_converters(connection)
-        return converters if settings.USE_TZ else [*converters, _attach_utc]
-
-    def get_prep_value(self, value: Any) -> Any:
-        """Return what the database is given: naive UTC without time zone support, else as Django does."""
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            # What is aware needs none of Django's conversions, which cost as much as the rest of an INSERT's value.
-            return value if settings.USE_TZ else value.astimezone(UTC).replace(tzinfo=None)
-        return super().get_prep_value(value)
 
 
 def _attach_utc(value: datetime | None, expression: object, connection: object) -> datetime | None:

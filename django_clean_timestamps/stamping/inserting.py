@@ -9,14 +9,21 @@ from django.db import connections
 from django.db.models.constants import OnConflict
 
 from django_clean_timestamps.context.frame import current_frame
-from django_clean_timestamps.events import TimestampCreatedEvent, TimestampUpdatedEvent
+from django_clean_timestamps.events import TimestampCreatedEvent, TimestampEvent, TimestampUpdatedEvent
 from django_clean_timestamps.stamping.baseline import given_stamp, normalised, remember
 from django_clean_timestamps.stamping.decision import insert_stamps, read_moment
 from django_clean_timestamps.stamping.description import Description, describe
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.immutable import refuse_created_at
-from django_clean_timestamps.stamping.recording import has_audience, record_created, record_updated
+from django_clean_timestamps.stamping.recording import (
+    Recording,
+    check_entity_id,
+    record_created,
+    record_updated,
+    recording_of,
+    shared_facts,
+)
 from django_clean_timestamps.stamping.rows import chunks
 from django_clean_timestamps.stamping.snapshot import Snapshot
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of, lock_parents
@@ -27,7 +34,7 @@ from django_clean_timestamps.stamping.upserting import (
     has_unique_key,
     unique_rows,
 )
-from django_clean_timestamps.unit_of_work import write_block
+from django_clean_timestamps.unit_of_work import KnownRow, set_based_writer, write_block, write_pending
 
 if TYPE_CHECKING:
     from django.db.models import Field
@@ -90,6 +97,9 @@ class BulkInsert:
         try:
             with write_block(queryset.db) as block:
                 self.reading = normalised(read_moment(self.frame))
+                self.recording = recording_of(
+                    self.model, TimestampCreatedEvent, TimestampUpdatedEvent, frame=self.frame, by_sql=False
+                )
                 self._stamp()
                 self._lock_parents(block.connection)
                 self._insert()
@@ -182,11 +192,7 @@ class BulkInsert:
 
     def _is_watched(self) -> bool:
         """Say whether somebody needs to know which rows were written."""
-        return bool(self.model.touches) or self._is_heard()
-
-    def _is_heard(self) -> bool:
-        heard = has_audience(self.model, TimestampCreatedEvent) or has_audience(self.model, TimestampUpdatedEvent)
-        return heard and not self.frame.events_suspended(self.model)
+        return bool(self.model.touches) or self.recording is not Recording.NOTHING
 
     def _insert_without_returning(self) -> None:
         """Find the rows again by their unique keys; those without any are inserted singly, which tells their key."""
@@ -265,8 +271,10 @@ class BulkInsert:
         if not (self.ignores or self.upserts):
             for entity in self.entities:
                 self.rows.append(InsertedRow(entity.pk, entity.created_at, entity.updated_at, True))
-        if self._is_heard():
+        if self.recording is Recording.VALUES:
             self._record_events(connection, description)
+        elif self.recording is Recording.SHARED:
+            self._share_events(connection, description)
         for link in links_of(self.model) if self.model.touches else ():
             self._enlist(connection, link, description)
 
@@ -285,6 +293,19 @@ class BulkInsert:
             else:
                 # What the row held before is not told by any database.
                 record_updated(connection, self.model, ids[row.key], description, old=None, new=row.updated_at)
+
+    def _share_events(self, connection: Any, description: Description) -> None:
+        ids = entity_ids(self.model, self.queryset.db, [row.key for row in self.rows])
+        rows: dict[type[TimestampEvent], list[KnownRow]] = {TimestampCreatedEvent: [], TimestampUpdatedEvent: []}
+        for key, created_at, updated_at, inserted in self.rows:
+            kind: type[TimestampEvent] = TimestampCreatedEvent if inserted else TimestampUpdatedEvent
+            previous = created_at if inserted and created_at != updated_at else None
+            rows[kind].append(KnownRow(check_entity_id(self.model, ids[key]), updated_at, previous))
+        for kind, known in rows.items():
+            if known:
+                write_pending(connection)
+                facts = shared_facts(self.model, kind, description, self.reading)
+                set_based_writer().write_known(connection, facts, known)
 
     def _enlist(self, connection: Any, link: Any, description: Description) -> None:
         """The parents that the rows have now; those that an upsert took rows away from are not known."""

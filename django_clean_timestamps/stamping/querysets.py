@@ -12,10 +12,13 @@ from django.db.models import Count, Max, Min, Model, QuerySet
 
 from django_clean_timestamps.clocks import read_clock
 from django_clean_timestamps.context.frame import current_frame
+from django_clean_timestamps.probes import Observed
 from django_clean_timestamps.stamping.bulk_updating import bulk_update
+from django_clean_timestamps.stamping.cascades import remember_fetched
 from django_clean_timestamps.stamping.deletion import begin_deletion, delete_rows, describe_deletion, hears_deletions
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.inserting import BulkInsert
+from django_clean_timestamps.stamping.recording import entity_type_of
 from django_clean_timestamps.stamping.rows import lock_rows
 from django_clean_timestamps.stamping.updating import RowsUpdate, touched_fields
 from django_clean_timestamps.unit_of_work import write_block
@@ -61,12 +64,25 @@ class StampingQuerySet(_Base[ModelT_co]):
     _insert_under_way: BulkInsert | None = None
     _reading: datetime | None = None
     """The reading that all statements of one bulk call share."""
+    _may_cascade = False
+    """Whether it comes from the base manager of a model whose rows are deleted as instances."""
+    _locked_keys: frozenset[Any] | None = None
+    """The rows that are locked for a deletion as instances."""
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
         if self._reading is not None:
             clone._reading = self._reading
+        if self._may_cascade:
+            clone._may_cascade = True
+            clone._locked_keys = self._locked_keys
         return clone
+
+    def _fetch_all(self) -> None:
+        is_new = self._result_cache is None
+        super()._fetch_all()
+        if self._may_cascade and is_new and self._fields is None and not self.query.is_sliced:  # type: ignore[attr-defined]
+            remember_fetched(self.model, self._result_cache, there=self._locked_keys)  # type: ignore[arg-type]
 
     # Reading.
 
@@ -130,7 +146,12 @@ class StampingQuerySet(_Base[ModelT_co]):
         if at is None and frame.moment is None and frame.stamps_preserved(self.model):
             return 0
         values = {} if at is None else {UPDATED_AT: at}
-        return RowsUpdate(self, values, reason=reason, fields=names).run()
+        with self._observed("queryset_touch") as observed:
+            observed.reason = observed.reason if reason is None else reason
+            # All rows get the same, so their order is nothing to MariaDB, which cannot order an UPDATE of two tables.
+            count = observed.rows = RowsUpdate(self.order_by(), values, reason=reason, fields=names).run()
+        self._for_write, self._result_cache = True, None
+        return count
 
     touch.alters_data = True  # type: ignore[attr-defined]
 
@@ -145,9 +166,21 @@ class StampingQuerySet(_Base[ModelT_co]):
         self._refuse_what_cannot_be_updated()
         if not kwargs:
             return super().update(**kwargs)
-        return RowsUpdate(self, kwargs, reading=self._reading).run()
+        with self._observed("queryset_update") as observed:
+            if self._reading is not None:
+                # A part of a bulk_update().
+                observed.operation = None
+            observed.rows = RowsUpdate(self, kwargs, reading=self._reading).run()
+            return observed.rows
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def _observed(self, operation: str) -> Observed:
+        """Return what times an operation on many rows; the using database is known before it begins."""
+        self._for_write = True
+        observed = Observed(operation, entity_type_of(self.model), self.db)
+        observed.reason = current_frame().reason or ""
+        return observed
 
     def _refuse_what_cannot_be_updated(self) -> None:
         self._not_support_combined_queries("update")  # type: ignore[attr-defined]
@@ -163,7 +196,9 @@ class StampingQuerySet(_Base[ModelT_co]):
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Update as Django does, with one reading for all rows, which the instances get; put back when it fails."""
-        return bulk_update(self, objs, fields, batch_size)
+        with self._observed("bulk_update") as observed:
+            observed.rows = bulk_update(self, objs, fields, batch_size)
+            return observed.rows
 
     bulk_update.alters_data = True  # type: ignore[attr-defined]
 
@@ -173,7 +208,10 @@ class StampingQuerySet(_Base[ModelT_co]):
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """Insert as Django does, with one reading for all rows; an upsert stamps existing rows as an update."""
-        return BulkInsert(self, objs, *args, **kwargs).run()
+        with self._observed("bulk_create") as observed:
+            created = BulkInsert(self, objs, *args, **kwargs).run()
+            observed.rows = len(created)
+            return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
 
@@ -200,15 +238,22 @@ class StampingQuerySet(_Base[ModelT_co]):
         self._for_write = True
         if not self._can_be_deleted():
             return super().delete()
+        with self._observed("queryset_delete") as observed:
+            deleted = self._delete_stamped()
+            observed.rows = deleted[0]
+            return deleted
+
+    def _delete_stamped(self) -> tuple[int, dict[str, int]]:
         model: Any = self.model
         if not hears_deletions(model):
             with write_block(self.db):
                 return super().delete()
         with write_block(self.db):
-            # The collector reads the rows and deletes them later: those of another transaction must not be among them.
-            lock_rows(self, ())
-            is_whole = self.query.deferred_loading == (frozenset(), True)
-            rows: Any = self if is_whole else self._chain().defer(None)  # type: ignore[attr-defined]
+            # The collector reads the rows, from an old snapshot maybe, and deletes them later: of those that another
+            # transaction deleted nothing is to be told.
+            locked = lock_rows(self, ())
+            rows: Any = self._chain().defer(None)  # type: ignore[attr-defined]
+            rows._may_cascade, rows._locked_keys = True, frozenset(key for (key,) in locked)
             deleted = super(StampingQuerySet, rows).delete()
         self._result_cache = None
         return deleted
@@ -249,7 +294,13 @@ def stamping(queryset: Any, *, is_base: bool) -> Any:
     """Return a manager's queryset, in the form of its class that stamps."""
     if is_base:
         # It is the base manager whom Django's collector asks for the rows of a cascade.
-        hears_deletions(queryset.model)
+        queryset = _in_stamping_form(queryset)
+        queryset._may_cascade = hears_deletions(queryset.model)
+        return queryset
+    return _in_stamping_form(queryset)
+
+
+def _in_stamping_form(queryset: Any) -> Any:
     if isinstance(queryset, StampingQuerySet):
         return queryset
     form: Any = stamping_form(type(queryset))

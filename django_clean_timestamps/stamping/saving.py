@@ -15,6 +15,7 @@ from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.immutable import refuse_created_at
 from django_clean_timestamps.stamping.keys import is_new, read_stamps, subject_of
 from django_clean_timestamps.stamping.recording import check_identity, record_created, record_updated
+from django_clean_timestamps.stamping.rows import locking
 from django_clean_timestamps.stamping.snapshot import Snapshot
 from django_clean_timestamps.stamping.statements import is_plain_update, update_by_key
 from django_clean_timestamps.stamping.touching import ParentTouch
@@ -67,6 +68,7 @@ class Save:
         "reading",
         "update_fields",
         "using",
+        "written",
     )
 
     def __init__(
@@ -81,7 +83,7 @@ class Save:
         self.entity = entity
         self.using = using
         self.frame = frame = current_frame()
-        self.inserted = False
+        self.inserted = self.written = False
         self._receivers_ran = False
         preserved = frame.preserved is not None and frame.stamps_preserved(type(entity))
         self.given_created = given_stamp(entity, CREATED_AT)
@@ -99,6 +101,13 @@ class Save:
         if not frame.events_suspended(type(entity)):
             check_identity(entity)
         self.update_fields = None if update_fields is None else self._complete(update_fields)
+
+    @property
+    def operation(self) -> str | None:
+        """What it did to the row: ``create``, ``update``, or None for nothing."""
+        if not self.written:
+            return None
+        return "create" if self.inserted else "update"
 
     def _protect_created(self) -> None:
         """Refuse another ``created_at`` for a row that exists; one read tells whether it does."""
@@ -263,7 +272,7 @@ class Save:
         result = update(stamp)
         if result:
             return result
-        stored = base_queryset.filter(pk=pk).select_for_update().values_list(UPDATED_AT, flat=True).first()
+        stored = locking(base_queryset.filter(pk=pk)).values_list(UPDATED_AT, flat=True).first()
         if stored is None:
             return result
         self.previous = stored
@@ -294,6 +303,7 @@ class Save:
         The instance already is what it will be after the write, since receivers of our signals look at it.
         """
         entity = self.entity
+        self.written = True
         if self.certain_insert:
             entity._state.adding = False
             entity._state.db = self.using

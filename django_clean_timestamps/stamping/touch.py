@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_clean_timestamps import probes
 from django_clean_timestamps.clocks import TICK
 from django_clean_timestamps.context.frame import current_frame
+from django_clean_timestamps.probes import Observed
 from django_clean_timestamps.stamping.baseline import LOADED, loaded_parents, loaded_stamp, normalised, remember_stamp
 from django_clean_timestamps.stamping.decision import read_moment, update_stamp
 from django_clean_timestamps.stamping.description import Description, describe
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, as_value_of
 from django_clean_timestamps.stamping.keys import is_key_set, read_stamps
-from django_clean_timestamps.stamping.recording import check_identity, record_updated
+from django_clean_timestamps.stamping.recording import check_identity, entity_type_of, record_updated
+from django_clean_timestamps.stamping.rows import locking
 from django_clean_timestamps.stamping.snapshot import Attributes
 from django_clean_timestamps.stamping.statements import stamp_row
 from django_clean_timestamps.stamping.touching import enlist_parents, links_of
@@ -48,8 +51,28 @@ def touch_entity(
     moment = normalised(frame.moment if at is None else at)
     if frame.touches_suspended(model) or (moment is None and frame.stamps_preserved(model)):
         return
-    entity._validate_entity()
     alias = using or router.db_for_write(model, instance=entity)
+    if probes.recorder is None:
+        _touch(entity, alias, reason, names, at, moment, propagate=propagate)
+        return
+    with Observed("touch", entity_type_of(model), alias) as observed:
+        observed.key = entity._get_entity_id()
+        observed.reason = (frame.reason or "") if reason is None else reason
+        _touch(entity, alias, reason, names, at, moment, propagate=propagate)
+
+
+def _touch(
+    entity: BaseTimestampEntity,
+    alias: str,
+    reason: str | None,
+    names: tuple[str, ...],
+    at: datetime | None,
+    moment: datetime | None,
+    *,
+    propagate: bool,
+) -> None:
+    model, frame = type(entity), current_frame()
+    entity._validate_entity()
     description = _describe(entity, alias, reason, at, moment)
     if not frame.events_suspended(model):
         check_identity(entity)
@@ -99,7 +122,7 @@ def _write(
         return previous, stamp
     # The row is gone, or another transaction stamped it later; one locked read tells which.
     rows_of = type(entity)._base_manager.using(connection.alias)
-    stored = rows_of.filter(pk=entity.pk).select_for_update().values_list(UPDATED_AT, flat=True).first()
+    stored = locking(rows_of.filter(pk=entity.pk)).values_list(UPDATED_AT, flat=True).first()
     if stored is None:
         raise type(entity).DoesNotExist(
             f"{entity._meta.label} {entity.pk} is not in the database {connection.alias!r}; touch() needs its row"

@@ -16,7 +16,7 @@ from django_clean_timestamps.stamping.baseline import loaded_parents
 from django_clean_timestamps.stamping.description import Description
 from django_clean_timestamps.stamping.parents import touch_rows
 from django_clean_timestamps.stamping.per_class import per_class
-from django_clean_timestamps.stamping.rows import chunks
+from django_clean_timestamps.stamping.rows import chunks, locking
 from django_clean_timestamps.unit_of_work import get_unit
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def lock_parents(
     for _, (link, values) in sorted(wanted.items(), key=lambda item: item[0]):
         rows_of = link.parent._base_manager.using(connection.alias).order_by("pk")
         for chunk in chunks(sorted(values)):
-            list(rows_of.filter(**{f"{link.target}__in": chunk}).select_for_update().values_list("pk"))
+            list(locking(rows_of.filter(**{f"{link.target}__in": chunk})).values_list("pk"))
 
 
 def _hold(connection: BaseDatabaseWrapper, items: Sequence[Any]) -> None:

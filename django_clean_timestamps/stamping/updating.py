@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import FieldError
+from django.core.exceptions import EmptyResultSet, FieldError
 from django.db.models import DateTimeField, Model
 from django.db.models.sql import UpdateQuery
 
@@ -21,10 +21,10 @@ from django_clean_timestamps.stamping.expressions import StrictlyLater
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
 from django_clean_timestamps.stamping.identity import entity_ids
 from django_clean_timestamps.stamping.immutable import refuse_created_at
-from django_clean_timestamps.stamping.recording import has_audience, record_updated
-from django_clean_timestamps.stamping.rows import CHUNK, chunks, lock_rows, updatable
+from django_clean_timestamps.stamping.recording import FEW, Recording, record_updated, recording_of, shared_facts
+from django_clean_timestamps.stamping.rows import chunks, chunks_for, is_single_table, lock_few, lock_rows, updatable
 from django_clean_timestamps.stamping.touching import ParentLink, enlist_parents, links_of, lock_parents
-from django_clean_timestamps.unit_of_work import write_block
+from django_clean_timestamps.unit_of_work import set_based_writer, write_block, write_pending
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -40,7 +40,8 @@ class RowsUpdate:
     One set-based UPDATE of an entity's rows.
 
     Made, it has checked all that can be checked before anything is written. Where nobody listens and no parent is to
-    be touched, ``run`` is one statement; else the rows are locked first and updated by key.
+    be touched, ``run`` is one statement, and another one or the same for the events in the log; else the rows are
+    locked first and updated by key.
     """
 
     def __init__(
@@ -62,14 +63,20 @@ class RowsUpdate:
         self.frame = current_frame()
         self.preserved = self.frame.stamps_preserved(self.model)
         queryset._for_write = True
-        if reading is None:
-            self._compile()
+        unmatched = self._compile() if reading is None else set()
         self._protect_created()
+        self.matches_nothing = bool(unmatched) and unmatched.issuperset(self.values)
+        self.values = {name: value for name, value in self.values.items() if name not in unmatched}
         self.given = self._given(UPDATED_AT, self.frame.moment)
         self._check(reason)
 
-    def _compile(self) -> None:
-        """Let Django refuse values and order here: an error inside the block would break the caller's transaction."""
+    def _compile(self) -> set[str]:
+        """
+        Let Django refuse values and order here: an error inside the block would break the caller's transaction.
+
+        Returns:
+            The names of the values of which Django would write none, in whatever row.
+        """
         query: Any = self.queryset.query.chain(UpdateQuery)
         query.add_update_values(self.values)
         for _, _, value in query.values:
@@ -78,6 +85,13 @@ class RowsUpdate:
         order = {str(name).removeprefix("-") for name in query.order_by}
         if any(getattr(query.annotations.get(name), "contains_aggregate", False) for name in order):
             raise FieldError(f"Cannot update when ordering by an aggregate: {', '.join(sorted(order))}")
+        unmatched = {
+            field
+            for update in _updates(query)
+            if _matches_nothing(update, self.queryset.db)
+            for field, _, _ in update.values
+        }
+        return {name for name in self.values if self.model._meta.get_field(name) in unmatched}
 
     def _protect_created(self) -> None:
         if CREATED_AT in self.values and not self.preserved:
@@ -102,26 +116,39 @@ class RowsUpdate:
         self.description = describe(
             self.frame, subject, reason=reason, created_at=created, updated_at=updated, given=times
         )
+        # Not by first(), which orders by the key: MariaDB refuses that beside DISTINCT where the key is composite.
         rows = self.queryset.order_by()
         if updated is not None and created is None:
-            earliest = rows.filter(**{f"{CREATED_AT}__gt": updated}).values_list(CREATED_AT, flat=True).first()
-            if earliest is not None:
+            for earliest in rows.filter(**{f"{CREATED_AT}__gt": updated}).values_list(CREATED_AT, flat=True)[:1]:
                 describe(self.frame, subject, created_at=earliest, updated_at=updated, given=times)
         elif created is not None and updated is None:
-            latest = rows.filter(**{f"{UPDATED_AT}__lt": created}).values_list(UPDATED_AT, flat=True).first()
-            if latest is not None:
+            for latest in rows.filter(**{f"{UPDATED_AT}__lt": created}).values_list(UPDATED_AT, flat=True)[:1]:
                 describe(self.frame, subject, created_at=created, updated_at=latest, given=times)
 
     def run(self) -> int:
         """Write, record and enlist the parents; return how many rows matched."""
+        if self.matches_nothing:
+            self.queryset._result_cache = None
+            return 0
         links = self._links()
         with write_block(self.queryset.db) as block:
             if self.reading is None:
                 self.reading = normalised(read_moment(self.frame))
-            heard = has_audience(self.model, TimestampUpdatedEvent) and not self.frame.events_suspended(self.model)
-            if heard or links:
-                return self._update_by_key(block.connection, links, heard=heard)
-            return self.queryset._update_rows(self._stamped_values())
+            self.recording = recording_of(self.model, TimestampUpdatedEvent, frame=self.frame)
+            if self.recording is Recording.SHARED and hasattr(self.given, "resolve_expression"):
+                # The database's clock, say, which two statements must not both be asked for.
+                self.recording = Recording.VALUES
+            if links or self.recording is Recording.VALUES or self._is_locked_first(block.connection):
+                rows = self._lock(block.connection, links)
+                if rows is not None:
+                    return self._update_by_key(block.connection, links, rows)
+            count = self._update_and_share(block.connection, self.queryset, self._stamped_values(), locked=False)
+            self.queryset._result_cache = None
+            return count
+
+    def _is_locked_first(self, connection: BaseDatabaseWrapper) -> bool:
+        """Say whether the writer would lock the keys first anyway, so that a few rows can be told from many."""
+        return self.recording is Recording.SHARED and connection.vendor == "mysql"
 
     def _links(self) -> tuple[ParentLink, ...]:
         return links_of(self.model) if self.propagate and self.model.touches else ()
@@ -141,16 +168,38 @@ class RowsUpdate:
             values[name] = moment
         return values
 
-    def _update_by_key(self, connection: BaseDatabaseWrapper, links: Sequence[ParentLink], *, heard: bool) -> int:
-        rows = lock_rows(self.queryset, (UPDATED_AT, *(link.attname for link in links)))
+    def _update_and_share(
+        self, connection: BaseDatabaseWrapper, rows: Any, values: dict[str, Any], *, locked: bool
+    ) -> int:
+        """Update the rows; where the writer makes their events, it does both."""
+        if self.recording is not Recording.SHARED:
+            return rows._update_rows(values)  # type: ignore[no-any-return]
+        # One entity's events stand in the log in the order of its writes.
+        write_pending(connection)
+        facts = shared_facts(self.model, TimestampUpdatedEvent, self.description, self.reading)  # type: ignore[arg-type]
+        return set_based_writer().update(connection, facts, rows, values, values.get(UPDATED_AT), locked=locked)
+
+    def _lock(self, connection: BaseDatabaseWrapper, links: Sequence[ParentLink]) -> list[tuple[Any, ...]] | None:
+        """Lock the rows and return their keys, stamps and parents; None of many whose keys the writer fetches."""
+        is_plain = is_single_table(self.queryset) and not self.model._meta.parents
+        if is_plain and not links and self._is_locked_first(connection):
+            return lock_few(self.queryset, (UPDATED_AT,), FEW)
+        return lock_rows(self.queryset, (UPDATED_AT, *(link.attname for link in links)))
+
+    def _update_by_key(
+        self, connection: BaseDatabaseWrapper, links: Sequence[ParentLink], rows: Sequence[tuple[Any, ...]]
+    ) -> int:
         keys = [row[0] for row in rows]
+        if self.recording is Recording.SHARED and len(keys) <= FEW:
+            self.recording = Recording.VALUES
         values = self._stamped_values()
         lock_parents(connection, self.model, self._given_parents(links), self.frame)
-        # An order matters, and constraints are checked, for the statement as a whole.
-        size = CHUNK if connection.features.max_query_params else max(len(keys), 1)
-        count: int = sum(updatable(self.queryset, chunk)._update_rows(values) for chunk in chunks(keys, size))
+        count = sum(
+            self._update_and_share(connection, updatable(self.queryset, part), values, locked=True)
+            for part in chunks_for(connection, keys)
+        )
         self.queryset._result_cache = None
-        if heard:
+        if self.recording is Recording.VALUES:
             self._record(connection, {row[0]: row[1] for row in rows})
         for index, link in enumerate(links, start=2):
             pairs = [(row[0], row[index]) for row in rows]
@@ -187,6 +236,28 @@ class RowsUpdate:
     def _reread(self, name: str, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
         rows_of = self.model._base_manager.using(self.queryset.db)
         return [row for chunk in chunks(keys) for row in rows_of.filter(pk__in=chunk).values_list("pk", name)]
+
+
+def _updates(query: Any) -> Iterator[Any]:
+    """Yield Django's UPDATE of each table that the row is in, with values that are resolved."""
+    yield query
+    for update in query.get_related_updates():
+        values, update.values = update.values, []
+        update.add_update_fields(values)
+        yield update
+
+
+def _matches_nothing(update: Any, using: str) -> bool:
+    """Say whether Django knows that a value, a condition or from a query, is empty: it updates no row then."""
+    # The values alone: to compile all of it asks the database for the keys where a row is in several tables.
+    compiler = update.get_compiler(using)
+    try:
+        for _, _, value in update.values:
+            if hasattr(value, "as_sql"):
+                compiler.compile(value)
+    except EmptyResultSet:
+        return True
+    return False
 
 
 def touched_fields(model: type[Model], names: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from django.db.models.sql import InsertQuery
 
 from django_clean_timestamps.stamping.expressions import following
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT
+from django_clean_timestamps.stamping.rows import locking
 
 if TYPE_CHECKING:
     from django.db.models import Field
@@ -126,7 +127,7 @@ def unique_rows(
     """
     found: dict[Any, tuple[datetime, datetime]] = {}
     rows_of = model._base_manager.using(using).order_by("pk")
-    rows_of = rows_of.select_for_update() if lock else rows_of
+    rows_of = locking(rows_of) if lock else rows_of
     for names in _unique_sets(model):
         conditions = [Q(**values) for entity in entities if None not in (values := _values(entity, names)).values()]
         for start in range(0, len(conditions), 200):

@@ -9,7 +9,7 @@ from django.db import connections
 from django.db.transaction import Atomic
 
 from django_clean_timestamps.unit_of_work.testcase import WriteAtomic, is_in_testcase
-from django_clean_timestamps.unit_of_work.unit import peek_unit
+from django_clean_timestamps.unit_of_work.unit import get_unit
 
 __all__ = ["write_block"]
 
@@ -22,10 +22,13 @@ class write_block:  # noqa: N801 - used as a verb
     a later one. Inside a block that is open already this cannot be mended, see the check ``clean_timestamps.I001``.
     """
 
-    __slots__ = ("_atomic", "_in_testcase", "connection")
+    __slots__ = ("_atomic", "_in_testcase", "_unit", "connection")
 
     def __init__(self, using: str) -> None:
         self.connection: Any = connections[using]
+        # Also for a write that records nothing here, whose events are written set-based: the seam rolls back where
+        # COMMIT fails with an error that is no DatabaseError, and Django does not.
+        self._unit = get_unit(self.connection)
         blocks: list[Any] = self.connection.atomic_blocks
         # Inside a block of the caller's there is nothing to open: it is enough that an error breaks that one. The
         # blocks of a TestCase do not count, the end of a lone write stands for COMMIT there.
@@ -51,8 +54,8 @@ class write_block:  # noqa: N801 - used as a verb
         elif error is not None:
             self.connection.needs_rollback = True
             self.connection.rollback_exc = error
-        if error is None and self._in_testcase and (unit := peek_unit(self.connection)) is not None:
-            unit.end_block()
+        if error is None and self._in_testcase:
+            self._unit.end_block()
 
 
 def _enter_immediate(connection: Any, atomic: Atomic) -> None:

@@ -2,7 +2,7 @@
 The seam before COMMIT: five methods of a database connection that tell its unit of work what happens.
 
 Django offers no hook there, ``Atomic.__exit__`` does not see manual commits, and ``execute_wrappers`` never see COMMIT.
-The methods are put on each connection object at its first event; a project that prefers an ``ENGINE`` of its own mixes
+The methods are put on each connection object at its first write; a project that prefers an ``ENGINE`` of its own mixes
 :class:`UnitOfWorkMixin` into its ``DatabaseWrapper`` instead.
 """
 

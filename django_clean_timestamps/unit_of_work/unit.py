@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_clean_timestamps.conf import get_settings
 from django_clean_timestamps.events import TimestampEvent
 from django_clean_timestamps.exceptions import UnitOfWorkError
 from django_clean_timestamps.unit_of_work import seam
+from django_clean_timestamps.unit_of_work.bell import ring
 from django_clean_timestamps.unit_of_work.capture import open_captures
+from django_clean_timestamps.unit_of_work.late import write_entries, write_late
 from django_clean_timestamps.unit_of_work.levels import Entry, Errand, Level, Marker, take_errands
 from django_clean_timestamps.unit_of_work.testcase import only_testcase_is_open
-from django_clean_timestamps.unit_of_work.writer import get_writer
 
 __all__ = ["UnitOfWork", "get_unit", "peek_unit", "write_pending"]
-
-logger = logging.getLogger("django_clean_timestamps.unit_of_work")
 
 EARLY_WRITE_AT: Final = 5_000
 """How many events may be pending before they are written inside the transaction, to bound memory."""
@@ -68,6 +65,7 @@ class UnitOfWork:
         "_markers",
         "_open",
         "_seen_state",
+        "_wrote_after",
         "connection",
         "generation",
     )
@@ -87,6 +85,8 @@ class UnitOfWork:
         self._base: int = self.connection.savepoint_state
         self._seen_state = self._base
         self._failed_under: int | None = None
+        # How many savepoints had been set when the first write into the log was made that still stands.
+        self._wrote_after: int | None = None
 
     # What is recorded.
 
@@ -119,9 +119,9 @@ class UnitOfWork:
         return any(level.pending or level.errands for level in self._levels)
 
     def has_events(self) -> bool:
-        """Say whether anything was recorded, written early or not."""
+        """Say whether anything was recorded or written into the log."""
         self.notice_rollback()
-        return bool(self._levels)
+        return bool(self._levels) or self._wrote_after is not None
 
     def _current_level(self) -> Level:
         self.notice_rollback()
@@ -183,10 +183,13 @@ class UnitOfWork:
         )
 
     def committed(self) -> None:
-        """Forget the transaction; Django keeps callbacks after a manual commit, so the markers are removed."""
+        """Forget the transaction and ring; Django keeps callbacks after a manual commit, so the markers are removed."""
+        has_written = self._wrote_after is not None
         if self._markers:
             self._callbacks[:] = [entry for entry in self._callbacks if not isinstance(entry[1], Marker)]
         self._begin()
+        if has_written:
+            ring(self.connection.alias)
 
     def rolled_back(self) -> None:
         """Drop everything."""
@@ -225,7 +228,10 @@ class UnitOfWork:
             level.unwrite(number)
         if self._failed_under is not None and self._failed_under >= number:
             self._failed_under = None
+        wrote_after = self._wrote_after
         self.notice_rollback()
+        # Set-based writes leave no level behind, so that what stands looks like a transaction that has just begun.
+        self._wrote_after = None if wrote_after is None or wrote_after >= number else wrote_after
 
     def end_block(self) -> None:
         """
@@ -237,6 +243,13 @@ class UnitOfWork:
             self.run_errands()
 
     # What is written.
+
+    def note_written(self) -> None:
+        """Note that the transaction has written into the log; a rollback of the write takes the note along."""
+        self.notice_rollback()
+        self._notice_savepoints()
+        if self._wrote_after is None:
+            self._wrote_after = self._seen_state
 
     def run_errands(self) -> None:
         """Run every errand with its items; those that come of it too."""
@@ -266,7 +279,7 @@ class UnitOfWork:
         for level in self._levels:
             level.mark_written(innermost)
         try:
-            self._write(pending)
+            write_entries(self.connection, pending)
         except BaseException:
             self._failed_under = innermost
             raise
@@ -279,11 +292,6 @@ class UnitOfWork:
                 "roll back, or back to a savepoint that was set before"
             )
 
-    def _write(self, entries: list[Entry]) -> None:
-        writer = get_writer()
-        if writer is not None and get_settings().events:
-            writer.write(self.connection, [entry.event for entry in entries])
-
     # What happened meanwhile.
 
     def _notice_savepoints(self) -> None:
@@ -292,6 +300,7 @@ class UnitOfWork:
         if state < self._seen_state:
             # transaction.clean_savepoints() counts anew.
             self._base = self._seen_state = 0
+            self._wrote_after = None if self._wrote_after is None else 0
         if state != self._seen_state:
             self._open.extend(range(self._seen_state + 1, state + 1))
             self._seen_state = state
@@ -331,20 +340,8 @@ class UnitOfWork:
             self.run_errands()
             self.write_events()
             return
-        late = [entry for level in marker.levels for entry in level.pending]
-        errands = [level.errands for level in marker.levels]
-        if not late and not any(errands):
-            return
-        logger.error(
-            "%d events were written after COMMIT on %r instead of before it: something replaced the connection's "
-            "commit(); use an ENGINE with UnitOfWorkMixin",
-            len(late),
-            self.connection.alias,
-        )
-        with transaction.atomic(using=self.connection.alias):
-            due = take_errands(marker.levels)
-            for level in marker.levels:
-                level.pending = []
-            self._write(late)
-            for errand, items in due.items():
-                errand(self.connection, list(items.values()))
+        write_late(self.connection, marker)
+        if self._wrote_after is not None:
+            # No seam has told of that COMMIT.
+            self._wrote_after = None
+            ring(self.connection.alias)

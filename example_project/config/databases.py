@@ -23,7 +23,8 @@ def database_settings(environment: Mapping[str, str], *, data_folder: Path) -> d
         return _server(environment, "POSTGRES", engine="postgresql", port="5432", user="postgres")
     if name == "mariadb":
         return _server(environment, "MARIADB", engine="mysql", port="3306", user="root") | {
-            "OPTIONS": {"charset": "utf8mb4"}
+            "OPTIONS": {"charset": "utf8mb4"},
+            "TEST": {"CHARSET": "utf8mb4"},
         }
     raise ValueError(f"EXAMPLE_DATABASE is {name!r}; it must be sqlite (the default), postgresql or mariadb")
 

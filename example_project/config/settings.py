@@ -1,15 +1,18 @@
 """
 Settings of the example project.
 
-Everything runs on one machine, without a server of any kind: SQLite in the ``var`` folder. The
-environment may say otherwise:
+Everything runs on one machine, without a server of any kind: SQLite and a broker of files in the
+``var`` folder. The environment may say otherwise:
 
 ``EXAMPLE_DATABASE``
     ``sqlite`` (the default), ``postgresql`` or ``mariadb``; the servers are named by
     ``POSTGRES_HOST``, ``POSTGRES_PORT``, ``POSTGRES_USER``, ``POSTGRES_PASSWORD`` and
     ``POSTGRES_DATABASE``, or by the same names with ``MARIADB``.
+``CELERY_BROKER_URL``
+    ``redis://host:6379/0`` or ``amqp://user:password@host:5672//``; without it a folder. See
+    ``config/brokers.py``.
 ``EXAMPLE_DATA_DIR``
-    The folder of the SQLite file.
+    The folder of the SQLite file, of the broker and of beat's schedule.
 ``EXAMPLE_DEBUG``
     ``0`` turns ``DEBUG`` off; ``EXAMPLE_SECRET_KEY`` must be given then.
 """
@@ -17,10 +20,11 @@ environment may say otherwise:
 import os
 from pathlib import Path
 
+from config.brokers import broker_settings
 from config.databases import database_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("EXAMPLE_DATA_DIR", BASE_DIR / "var"))
+DATA_DIR = Path(os.environ.get("EXAMPLE_DATA_DIR") or BASE_DIR / "var").absolute()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 # Only the loopback is served, so DEBUG and a known key harm nobody.
@@ -86,5 +90,12 @@ LOGIN_URL = "tracker:login"
 LOGIN_REDIRECT_URL = "tracker:project_list"
 LOGOUT_REDIRECT_URL = "tracker:project_list"
 
-# Every key has a default that serves; the replay needs none of them changed.
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker_settings(os.environ, data_folder=DATA_DIR)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_TIMEZONE = TIME_ZONE
+# Nobody waits for what a task returns.
+CELERY_TASK_IGNORE_RESULT = True
+
+# Every key has a default that serves; neither the replay nor the delivery needs any of them changed.
 CLEAN_TIMESTAMPS: dict[str, object] = {}

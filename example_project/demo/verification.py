@@ -1,7 +1,7 @@
-"""A replay of the bundled history, held against git and against the history itself."""
+"""A replay of the bundled history, held against git, against the history itself and against the feed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,8 @@ from codebase.history.replay import Replay
 from codebase.history.report import ReplayReport
 from codebase.history.tsv import TsvHistory
 from codebase.models import SourceFile
+from demo.feed import Stamps, read_feed
+from demo.feed_verification import FeedFindings, verify_feed
 
 FAULTS_SHOWN = 10
 
@@ -21,11 +23,23 @@ class VerificationError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A replay that agrees with git and with the history."""
+    """A replay that agrees with git, with the history and with the feed."""
 
     report: ReplayReport
     checkpoint_count: int
     file_count: int
+    feed: FeedFindings
+
+    def lines(self) -> list[str]:
+        """Return what agrees as lines of text."""
+        what = "created_at, updated_at, the number of changes and of events agree with their own edits"
+        return [
+            *self.report.lines(),
+            f"{self.checkpoint_count} checkpoints agree with git.",
+            f"{self.file_count:,} files: {what}.",
+            *self.feed.lines(),
+            "All of it agrees with the rows and with git, and every position and order is right.",
+        ]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +54,8 @@ def replay_and_verify(history: TsvHistory, *, now: datetime, last_commit_number:
     Replay the history into an empty database, and return the report if everything agrees.
 
     At each checkpoint the paths are compared with git's; at the end each file's stamps, its number
-    of changes and its number of events with the file's own edits.
+    of changes and its number of events with the file's own edits. Then all of that is made anew from
+    the feed alone, and compared with both.
 
     Args:
         history: The bundled history.
@@ -59,8 +74,23 @@ def replay_and_verify(history: TsvHistory, *, now: datetime, last_commit_number:
     report = replay.run(until=last)
     commits = [commit for commit in history.commits() if commit.number <= last]
     _compare_events(commits, report)
-    file_count = _compare_files(_expected_files(commits), replay.tally.by_entity)
-    return Verified(report=report, checkpoint_count=len(checkpoints), file_count=file_count)
+    expected = _expected_files(commits)
+    file_count = _compare_files(dict(expected), replay.tally.by_entity)
+    stamps = {path: Stamps(file.created_at, file.updated_at) for path, file in expected.items()}
+    feed = verify_feed(read_feed(), commits, checkpoints, stamps)
+    refuse("things differ in the feed", feed.faults)
+    return Verified(report=report, checkpoint_count=len(checkpoints), file_count=file_count, feed=feed)
+
+
+def refuse(what: str, faults: Sequence[str]) -> None:
+    """
+    Do nothing where there are no faults.
+
+    Raises:
+        VerificationError: There are; it names some of them.
+    """
+    if faults:
+        raise VerificationError("\n".join([f"{len(faults)} {what}", *faults[:FAULTS_SHOWN]]))
 
 
 def _compare_paths(checkpoint: Checkpoint) -> None:
@@ -104,8 +134,7 @@ def _compare_files(expected: dict[str, _Expected], event_counts: Counter[tuple[s
         wanted = (each.created_at, each.updated_at, each.change_count, each.change_count)
         if found != wanted:
             faults.append(f"{file.path}: {found} where its edits say {wanted}")
-    if faults:
-        raise VerificationError("\n".join([f"{len(faults)} files differ", *faults[:FAULTS_SHOWN]]))
+    refuse("files differ", faults)
     if expected:
         raise VerificationError(f"{len(expected)} files are missing")
     return len(files)

@@ -1,4 +1,4 @@
-"""A visit to the running site: the pages that matter, and a login."""
+"""A visit to the running site: the pages that matter, a login, and a write whose event the handlers hear."""
 
 from http.cookiejar import CookieJar
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from demo.account import PASSWORD, USERNAME
 from tracker.models import Project, Task
 
 TIMEOUT_SECONDS = 30
+REASON = "asked for by a visitor"
 
 
 class Visit(NamedTuple):
@@ -31,31 +32,58 @@ def visits() -> list[Visit]:
         Visit(reverse("tracker:project_list"), project.name),
         Visit(project.get_absolute_url(), project.name),
         Visit(task.get_absolute_url(), task.title),
+        Visit(reverse("tracker:activity"), "Show newer"),
+        Visit(reverse("tracker:newer_activity"), project.name),
         Visit(reverse("codebase:repository_list"), repository.name),
         Visit(repository.get_absolute_url(), repository.name),
         Visit(file.get_absolute_url(), file.path),
+        Visit(reverse("tracker:delivery"), "tracker.count_changes"),
         Visit(reverse("admin:login"), "csrfmiddlewaretoken"),
     ]
 
 
 def visit_all(address: str) -> list[str]:
     """
-    Request each page, log in to the admin as the demo's user, and return what was wrong.
+    Request each page, log in to the admin as the demo's user, touch a task, and return what was wrong.
 
     Args:
         address: The site's address, without a slash at its end.
     """
     browser = _Browser(address)
-    faults = [fault for path, text in visits() if (fault := browser.look(path, text))]
+    looks = [browser.look(path, text) for path, text in visits()]
     login, index = reverse("admin:login"), reverse("admin:index")
-    fault = browser.look(
-        login,
-        reverse("admin:tracker_task_changelist"),
-        username=USERNAME,
-        password=PASSWORD,
-        next=index,
+    looks.append(
+        browser.look(
+            login,
+            reverse("admin:tracker_task_changelist"),
+            username=USERNAME,
+            password=PASSWORD,
+            next=index,
+        )
     )
-    return [*faults, fault] if fault else faults
+    touch = reverse("tracker:touch_task", args=[Task.objects.earliest("pk").pk])
+    looks.append(browser.look(touch, REASON, reason=REASON))
+    return [fault for fault in looks if fault]
+
+
+def unheard_visit() -> list[str]:
+    """Return a sentence where the Celery task that is sent for a touch has not told the assignee of the visitor's."""
+    task = Task.objects.earliest("pk")
+    is_told = task.notifications.filter(reason=REASON).exists()
+    return [] if is_told else [f"nobody has told {task.assignee} that “{task}” was touched"]
+
+
+def visit_what_was_heard(address: str) -> list[str]:
+    """
+    Request the pages that show what handlers made of the touch, once all of them have heard of it.
+
+    Args:
+        address: The site's address, without a slash at its end.
+    """
+    task = Task.objects.earliest("pk")
+    browser = _Browser(address)
+    pages = {reverse("tracker:project_list"): REASON, task.get_absolute_url(): f"{task.assignee} was told"}
+    return [fault for path, text in pages.items() if (fault := browser.look(path, text))]
 
 
 class _Browser:

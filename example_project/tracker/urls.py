@@ -3,12 +3,15 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tracker import views
+from tracker import activity_views, delivery_views, views
 
 app_name = "tracker"
 
 urlpatterns = [
     path("", views.project_list, name="project_list"),
+    path("activity/", activity_views.activity, name="activity"),
+    path("activity/newer/", activity_views.newer_activity, name="newer_activity"),
+    path("delivery/", delivery_views.delivery, name="delivery"),
     path("login/", views.SiteLoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(next_page="tracker:project_list"), name="logout"),
     path("projects/<slug:slug>/", views.project, name="project"),

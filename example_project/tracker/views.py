@@ -23,27 +23,35 @@ from tracker.forms import CommentForm, StatusForm, TaskForm, TouchForm
 from tracker.models import Comment, Project, Task
 from tracker.recent_events import recent_events
 
+NOTIFICATIONS_SHOWN = 5
+
 writers_only = login_required(login_url=reverse_lazy("tracker:login"))
 
 
 @require_safe
 def project_list(request: HttpRequest) -> HttpResponse:
     """Return the page of all projects, the most recently changed first."""
-    projects = Project.objects.annotate(
-        task_count=Count("tasks"),
-        open_count=Count("tasks", filter=~Q(tasks__status=Task.Status.DONE)),
-    ).order_by("-updated_at", "name")
+    projects = (
+        Project.objects.select_related("statistics")
+        .annotate(
+            task_count=Count("tasks"),
+            open_count=Count("tasks", filter=~Q(tasks__status=Task.Status.DONE)),
+        )
+        .order_by("-updated_at", "name")
+    )
     return render(
         request,
         "tracker/project_list.html",
-        {"projects": projects, "recent_events": recent_events()},
+        {"projects": projects, "recent_events": recent_events(*projects)},
     )
 
 
 @require_safe
 def project(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a project's page with its tasks, all or those of ``?status=``."""
-    return _project_page(request, get_object_or_404(Project, slug=slug), TaskForm())
+    return _project_page(
+        request, get_object_or_404(Project.objects.select_related("statistics"), slug=slug), TaskForm()
+    )
 
 
 @writers_only
@@ -151,6 +159,7 @@ def _task_page(
         "comment_form": comment_form or CommentForm(),
         "status_form": status_form or StatusForm(instance=task),
         "touch_form": touch_form or TouchForm(),
+        "notifications": task.notifications.select_related("recipient")[:NOTIFICATIONS_SHOWN],
         "recent_events": recent_events(task, task.project),
     }
     return render(request, "tracker/task.html", context, status=422 if given else 200)

@@ -4,11 +4,30 @@ from django import forms
 from django.contrib import admin
 from django.urls import path
 
-from django_clean_timestamps.admin import TimestampAdminMixin
+from django_clean_timestamps.admin import TimestampAdminMixin, register_pages
 from tests.otherapp.models import Remote
-from tests.testapp.models import Careful, Category, Comment, Country, Currency, Note, Project, Tag, Task, Token
+from tests.testapp.models import (
+    Animal,
+    Attachment,
+    Careful,
+    Category,
+    Comment,
+    Country,
+    Currency,
+    Dog,
+    Note,
+    Product,
+    Project,
+    Tag,
+    Task,
+    Token,
+)
 
 site = admin.AdminSite(name="timestamps")
+register_pages(site)
+
+bare_site = admin.AdminSite(name="bare")
+"""A site without the event log."""
 
 
 @admin.register(Note, site=site)
@@ -129,4 +148,22 @@ class RemoteAdmin(TimestampAdminMixin, admin.ModelAdmin):
     pass
 
 
-urlpatterns = [path("admin/", site.urls)]
+@admin.register(Animal, Dog, site=site)
+class AnimalAdmin(TimestampAdminMixin, admin.ModelAdmin):
+    fieldsets = [("First", {"fields": ["timestamp_timeline"]}), (None, {"fields": ["name"]})]
+
+
+@admin.register(Attachment, site=site)
+class AttachmentAdmin(TimestampAdminMixin, admin.ModelAdmin):
+    fields = ["timestamp_timeline", "project"]
+    timestamp_timeline = False
+
+
+@admin.register(Product, site=site)
+class ProductAdmin(TimestampAdminMixin, admin.ModelAdmin):
+    fields = ["sku"]
+
+
+bare_site.register(Note, NoteAdmin)
+
+urlpatterns = [path("admin/", site.urls), path("bare/", bare_site.urls)]

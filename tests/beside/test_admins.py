@@ -59,8 +59,9 @@ def url(model, page, *args):
 
 
 def shown(response):
-    """Return the exact times that a page shows."""
-    return re.findall(r'<time[^>]* datetime="([^"]+)"', response.content.decode())
+    """Return the exact times that a page shows above its timeline."""
+    above, _, _ = response.content.decode().partition('class="timestamp-events"')
+    return re.findall(r'<time[^>]* datetime="([^"]+)"', above)
 
 
 def exactly(row):

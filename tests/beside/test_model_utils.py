@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete
 from django.test.utils import isolate_apps
 from model_utils.models import SoftDeletableModel
 
-from django_clean_timestamps.checks import check_managers
+from django_clean_timestamps.checks.entities import check_managers
 from django_clean_timestamps.models import BaseTimestampEntity
 from django_clean_timestamps.testing import capture_events
 from tests.beside.stories import stamps, told

@@ -6,6 +6,7 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 
 from django_clean_timestamps import checks as package_checks
+from django_clean_timestamps.checks.entities import ENTITY_CHECKS
 from django_clean_timestamps.models import BaseTimestampEntity
 
 LABEL = "tests.testapp"
@@ -17,7 +18,7 @@ def settings_ids(value):
 
 
 def entity_ids(model):
-    return [message.id for check in package_checks.ENTITY_CHECKS for message in check(model)]
+    return [message.id for check in ENTITY_CHECKS for message in check(model)]
 
 
 def test_the_checks_are_registered():
@@ -73,7 +74,7 @@ def test_a_deferred_begin_on_sqlite_is_told(options, expected):
 
 
 def test_a_project_without_entities_hears_nothing(monkeypatch):
-    monkeypatch.setattr(package_checks, "_entities", lambda configs: iter(()))
+    monkeypatch.setattr("django_clean_timestamps.checks.project.entities", lambda configs: iter(()))
     with override_settings(USE_TZ=False):
         assert package_checks.check_databases(None) == []
 

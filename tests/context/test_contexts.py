@@ -16,6 +16,7 @@ from django_clean_timestamps.context import (
     without_events,
 )
 from django_clean_timestamps.context.frame import EMPTY_FRAME, Frame, current_frame, leave_frame
+from django_clean_timestamps.exceptions import InvalidTimestampError
 from tests.testapp.models import Animal, Dog, Note, NoteProxy, Puppy
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -189,6 +190,31 @@ def test_nested_contexts_add_up_and_the_inner_one_wins():
 def test_an_empty_text_wins_too():
     with timestamp_context(reason="a", actor="ann"), timestamp_context(reason="", actor=""):
         assert (current_frame().reason, current_frame().actor_text()) == ("", "")
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), "nul \0 inside", "half \ud83d"])
+def test_metadata_that_json_cannot_hold_is_refused_at_once(value):
+    with pytest.raises(InvalidTimestampError, match="timestamp_context\\(order="):
+        timestamp_context(order=value)
+
+
+@pytest.mark.parametrize("value", [["a", {"b": "nul \0"}], {"nul \0": 1}, ("nul \0",)])
+def test_a_nul_is_found_inside_metadata(value):
+    with pytest.raises(InvalidTimestampError, match="character NUL"):
+        timestamp_context(order=value)
+
+
+@pytest.mark.parametrize("value", ["a text like \\u0000", ["\\u0000", 1, None, True]])
+def test_what_only_looks_like_a_nul_is_taken(value):
+    with timestamp_context(order=value):
+        assert current_frame().metadata["order"] == value
+
+
+def test_metadata_that_holds_itself_is_refused_at_once():
+    value = []
+    value.append(value)
+    with pytest.raises(InvalidTimestampError, match="JSON cannot hold"):
+        timestamp_context(order=value)
 
 
 def test_metadata_in_force_cannot_be_changed():

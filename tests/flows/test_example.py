@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from codebase.models import Repository, SourceFile
 from django_clean_timestamps.context import stamped_at
+from django_clean_timestamps.eventlog import changed_since
 from tracker.models import Comment, Project, Task
-from tracker.recent_events import forget_recent_events
+from tracker.recent_events import recent_events
 from tracker.seeding import seed
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example_project"
@@ -35,7 +38,6 @@ def _as_the_example_is_set_up(settings: Any) -> None:
         *settings.MIDDLEWARE,
         "django_clean_timestamps.middleware.TimestampContextMiddleware",
     ]
-    forget_recent_events()
 
 
 @pytest.fixture
@@ -73,9 +75,13 @@ def test_a_project_shows_its_tasks_with_age_and_exact_time(client: Client, task:
 
 def test_the_status_filter_leaves_other_tasks_out(client: Client, task: Task) -> None:
     address = task.project.get_absolute_url()
-    assert task.title in text_of(client, f"{address}?status=open")
-    assert task.title not in text_of(client, f"{address}?status=done")
-    assert task.title in text_of(client, f"{address}?status=nonsense")
+
+    def listed(status: str) -> str:
+        return text_of(client, f"{address}?status={status}").partition('id="recent-events"')[0]
+
+    assert task.title in listed("open")
+    assert task.title not in listed("done")
+    assert task.title in listed("nonsense")
 
 
 def test_a_visitor_sees_no_forms_to_write_with(client: Client, task: Task) -> None:
@@ -217,23 +223,137 @@ def test_a_seeded_project_is_as_young_as_its_youngest_comment() -> None:
         assert project.updated_at == max(stamps)
 
 
-def test_the_demos_check_passes(tmp_path: Path) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the demo's check brings its own SQLite database")
+def test_recent_events_are_the_newest_of_those_with_a_position_and_those_without(task: Task) -> None:
+    for reason in ("first", "second"):
+        task.touch(reason)
+    changed_since()
+    task.touch("third")
+    assert [row.reason for row in recent_events(task, limit=3)] == ["third", "second", "first"]
+
+
+def test_recent_events_are_of_the_entities_asked_for_alone(task: Task) -> None:
+    other = Task.objects.create(project=task.project, title="Another")
+    other.touch("of the other")
+    changed_since()
+    assert {(row.entity_type, row.entity_id) for row in recent_events(task, limit=100)} == {
+        ("tracker.task", str(task.pk))
+    }
+    assert recent_events() == []
+
+
+def test_recent_events_need_two_queries(task: Task) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        recent_events(task, task.project)
+    assert len(queries) == 2
+
+
+def test_an_event_that_gets_its_position_between_the_two_reads_is_shown_once(task: Task) -> None:
+    task.touch("on the move")
+    statements: list[str] = []
+
+    def look_on(execute: Any, sql: str, *arguments: Any) -> Any:
+        statements.append(sql)
+        if len(statements) == 2:
+            changed_since()
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(look_on):
+        reasons = [row.reason for row in recent_events(task)]
+    assert len(statements) > 2
+    assert reasons.count("on the move") == 1
+
+
+def name_for_the_demo() -> str:
+    """Return what the demo's database is called here; others may check the demo on the same server."""
+    return f"{settings.DATABASES['default']['NAME']}_demo"
+
+
+def check_of_the_demo(folder: Path, program: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the demo's check of the first commits in a process and a database of its own, on the vendor under test."""
     search_path = os.pathsep.join([str(EXAMPLE.parent), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"EXAMPLE_DATA_DIR": str(tmp_path), "PYTHONPATH": search_path}
+    name = name_for_the_demo()
+    environment = os.environ | {
+        "EXAMPLE_DATA_DIR": str(folder),
+        "EXAMPLE_DATABASE": {"mysql": "mariadb"}.get(connection.vendor, connection.vendor),
+        "POSTGRES_DATABASE": name,
+        "MARIADB_DATABASE": name,
+        "PYTHONPATH": search_path,
+    }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
-    completed = subprocess.run(
-        [sys.executable, "manage.py", "demo", "--check", "--limit", "520"],
+    start = ["-c", program] if program else ["manage.py"]
+    return subprocess.run(
+        [sys.executable, *start, "demo", "--check", "--limit", "520"],
         cwd=EXAMPLE,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def databases_of_the_check(folder: Path) -> list[str]:
+    """Return what a check has left: databases on a server, files elsewhere."""
+    if connection.vendor == "sqlite":
+        return [path.name for path in folder.iterdir()]
+    names = {
+        "postgresql": "SELECT datname FROM pg_database",
+        "mysql": "SELECT schema_name FROM information_schema.schemata",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(names[connection.vendor])
+        return [name for (name,) in cursor.fetchall() if name == f"{name_for_the_demo()}_check"]
+
+
+def test_the_demos_check_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    completed = check_of_the_demo(tmp_path)
     assert completed.returncode == 0, completed.stderr
     assert "1 checkpoints agree with git" in completed.stdout
+    assert re.search(r"The feed: [\d,]{5,} events in \d+ pages in [\d.]+ s: [\d,]+ events a second", completed.stdout)
+    assert "Rebuilt from the feed alone" in completed.stdout
     assert completed.stdout.rstrip().endswith("The demo works.")
+    assert databases_of_the_check(tmp_path) == []
+
+
+WITH_AN_EVENT_LOST = """
+import dataclasses, os, sys
+from django.core.management import execute_from_command_line
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from demo import verification
+whole = verification.read_feed
+def read_feed():
+    reading = whole()
+    return dataclasses.replace(reading, events=(*reading.events[:700], *reading.events[701:]))
+verification.read_feed = read_feed
+execute_from_command_line(["manage.py", *sys.argv[1:]])
+"""
+
+
+def test_the_demos_check_fails_where_the_feed_has_lost_an_event(tmp_path: Path) -> None:
+    completed = check_of_the_demo(tmp_path, WITH_AN_EVENT_LOST)
+    assert completed.returncode == 1
+    assert "the feed's event number 701 has position 702" in completed.stderr
+    assert "The demo works." not in completed.stdout
+    assert databases_of_the_check(tmp_path) == []
+
+
+WITH_A_FAULT_IN_THE_SYSTEM = """
+import os, sys
+from django.core import checks
+from django.core.management import execute_from_command_line
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+checks.register(lambda **_: [checks.Error("the system has a fault", id="demo.E001")], "demo")
+execute_from_command_line(["manage.py", *sys.argv[1:]])
+"""
+
+
+def test_the_demos_check_fails_where_the_systems_own_checks_do(tmp_path: Path) -> None:
+    completed = check_of_the_demo(tmp_path, WITH_A_FAULT_IN_THE_SYSTEM)
+    assert completed.returncode == 1
+    assert "the system has a fault" in completed.stderr
+    assert "Seeded" not in completed.stdout
+    assert databases_of_the_check(tmp_path) == []
 
 
 @override_settings(DEBUG=False)

@@ -1,9 +1,14 @@
-"""Who listens while a test writes: nobody, an open ``capture_events()``, or receivers of the three signals."""
+"""Who hears of what a test writes: nobody, the log, an open ``capture_events()``, or receivers of the three signals."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connections
+from django.test.testcases import DatabaseOperationForbidden
+
+from django_clean_timestamps.eventlog.decoding import decoder, selected_columns
+from django_clean_timestamps.eventlog.models import Pending
 from django_clean_timestamps.events import (
     TimestampCreatedEvent,
     TimestampDeletedEvent,
@@ -12,6 +17,7 @@ from django_clean_timestamps.events import (
 )
 from django_clean_timestamps.signals import timestamp_created, timestamp_deleted, timestamp_updated
 from django_clean_timestamps.testing import capture_events
+from django_clean_timestamps.unit_of_work import attach_writer, get_writer, write_pending
 
 SIGNALS = (timestamp_created, timestamp_updated, timestamp_deleted)
 
@@ -51,7 +57,7 @@ class Heard(list):
 
 
 class Audience:
-    """One of the three."""
+    """One of the four."""
 
     def __init__(self, kind: str, monkeypatch: Any) -> None:
         self.kind = kind
@@ -78,11 +84,42 @@ class Audience:
             finally:
                 for signal in SIGNALS:
                     signal.disconnect(receive)
+        elif self.kind == "logged":
+            heard = Heard(is_told=True)
+            already = {alias: [row[0] for row in pending_rows(alias)] for alias in connections}
+            yield heard
+            for alias, ids in already.items():
+                decode = decoder(connections[alias])
+                heard += [decode(row) for row in pending_rows(alias) if row[0] not in ids]
         else:
-            with self.monkeypatch.context() as patched:
+            with self.monkeypatch.context() as patched, no_log():
                 for kind in (TimestampCreatedEvent, TimestampUpdatedEvent, TimestampDeletedEvent):
                     patched.setattr(kind, "__init__", _must_not_be_built)
                 yield Heard(is_told=False)
+
+
+def pending_rows(alias: str) -> list[tuple[Any, ...]]:
+    """Return the rows of the log that have no position yet, as the database gives them; none where nobody may look."""
+    connection = connections[alias]
+    columns = selected_columns(connection, "id")
+    try:
+        write_pending(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns} FROM {Pending._meta.db_table} ORDER BY id")
+            return cursor.fetchall()
+    except DatabaseOperationForbidden:
+        return []
+
+
+@contextmanager
+def no_log() -> Iterator[None]:
+    """Write in the block as without a log."""
+    writer = get_writer()
+    attach_writer(None)
+    try:
+        yield
+    finally:
+        attach_writer(writer)
 
 
 def _must_not_be_built(self: Any, *args: Any, **kwargs: Any) -> None:

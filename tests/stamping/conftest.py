@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_clean_timestamps.testing import FakeClock
-from tests.stamping.audience import Audience
+from tests.stamping.audience import Audience, no_log
 from tests.stamping.standing_clock import clock as standing_clock
 
 
@@ -18,10 +18,17 @@ def clock(settings) -> Iterator[FakeClock]:
     standing_clock.set(start)
 
 
-@pytest.fixture(params=["nobody", "captured", "received"])
+@pytest.fixture(params=["nobody", "logged", "captured", "received"])
 def audience(request, monkeypatch) -> Audience:
     """Who listens: the test runs once for each."""
     return Audience(request.param, monkeypatch)
+
+
+@pytest.fixture
+def without_log() -> Iterator[None]:
+    """Write as without a log."""
+    with no_log():
+        yield
 
 
 @pytest.fixture

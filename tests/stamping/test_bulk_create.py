@@ -46,7 +46,7 @@ def test_both_stamps_are_equal_and_all_rows_share_one_reading(audience, returnin
         assert event.reason == "entity_created"
 
 
-def test_it_takes_as_many_statements_as_batches(queries):
+def test_it_takes_as_many_statements_as_batches(queries, without_log):
     with queries() as statements:
         Note.objects.bulk_create([Note() for _ in range(5)], batch_size=2)
     assert [text.split()[0] for text in statements.texts] == ["INSERT"] * 3

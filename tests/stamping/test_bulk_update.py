@@ -53,7 +53,7 @@ def test_all_batches_share_one_reading(audience, settings):
     heard.agree_with(rows())
 
 
-def test_it_takes_as_many_statements_as_batches(queries):
+def test_it_takes_as_many_statements_as_batches(queries, without_log):
     entities = notes(5)
     with queries() as statements:
         Note.objects.bulk_update(entities, ["amount"], batch_size=2)

@@ -104,7 +104,7 @@ def test_touch_stamps_all_rows_with_one_reading(clock, audience):
     assert {event.reason for event in heard} <= {"reviewed"}
 
 
-def test_touch_is_one_statement_when_nobody_listens(queries):
+def test_touch_is_one_statement_when_nobody_listens(queries, without_log):
     Note.objects.create()
     with queries() as statements:
         Note.objects.touch()

@@ -262,7 +262,7 @@ def test_the_statements_go_by_model_and_key(clock, queries, vendor):
     assert ["testapp_project" in text for text in last] == [True, True, False, False]
     for text in last[::2]:
         assert "ORDER BY 1 ASC" in text or "id" in text.partition("ORDER BY")[2]
-        assert text.endswith("FOR UPDATE") or vendor == "sqlite"
+        assert text.endswith({"sqlite": "", "postgresql": "FOR NO KEY UPDATE", "mysql": "FOR UPDATE"}[vendor])
     for text, rows in zip(last[1::2], (projects, tasks), strict=True):
         assert ", ".join(str(row.pk) for row in rows) in text
 

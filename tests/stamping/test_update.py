@@ -7,7 +7,22 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import IntegrityError, NotSupportedError, transaction
-from django.db.models import Case, Count, Exists, ExpressionWrapper, F, IntegerField, Max, OuterRef, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Concat, Now, Upper
 
 from django_clean_timestamps.context import (
@@ -26,6 +41,7 @@ from tests.testapp.models import (
     Category,
     Comment,
     Dog,
+    Managed,
     Note,
     NoteProxy,
     Numbered,
@@ -66,7 +82,7 @@ def test_update_stamps_every_row_with_one_reading(clock, audience):
         assert event.reason == "entity_updated"
 
 
-def test_update_is_one_statement_when_nobody_listens(queries):
+def test_update_is_one_statement_when_nobody_listens(queries, without_log):
     notes("a", "b")
     with queries() as statements:
         Note.objects.filter(amount=0).update(amount=5)
@@ -292,7 +308,7 @@ def test_a_time_before_created_at_is_refused_and_the_rows_are_asked_once(clock, 
     heard.are()
 
 
-def test_a_good_given_time_asks_the_rows_once(clock, queries):
+def test_a_good_given_time_asks_the_rows_once(clock, queries, without_log):
     notes("a", "b")
     with queries() as statements:
         Note.objects.update(updated_at=clock.now)
@@ -710,7 +726,10 @@ def test_the_setting_events_silences_the_log_alone(clock, audience, settings):
     settings.CLEAN_TIMESTAMPS = {**settings.CLEAN_TIMESTAMPS, "EVENTS": False}
     with audience.listening() as heard:
         Note.objects.update(amount=1)
-    heard.are(f"updated note {note.pk}")
+    if audience.kind == "logged":
+        heard.are()
+    else:
+        heard.are(f"updated note {note.pk}")
 
 
 def test_an_update_that_the_database_refuses_raises_no_event(audience):
@@ -784,3 +803,103 @@ def test_an_aggregate_is_refused_as_django_refuses_and_leaves_the_transaction_us
         with pytest.raises(FieldError, match="Aggregate functions are not allowed"):
             Note.objects.update(amount=Max("amount"))
         note.save()
+
+
+def no_notes(name):
+    """Return a query that Django knows to be empty, without asking the database."""
+    return Note.objects.none().values(name)
+
+
+@pytest.mark.parametrize(
+    ("model", "make_values"),
+    [
+        (Note, lambda: {"amount": no_notes("amount")}),
+        (Note, lambda: {"amount": Subquery(no_notes("amount"))}),
+        (Note, lambda: {"amount": Subquery(no_notes("amount")[:1]), "title": "b"}),
+        (Note, lambda: {"amount": F("amount") + Subquery(no_notes("amount"))}),
+        (Note, lambda: {"title": Subquery(no_notes("amount"), output_field=CharField())}),
+        (Managed, lambda: {"active": Q(pk__in=[])}),
+        (Dog, lambda: {"breed": Subquery(no_notes("title"))}),
+        (Dog, lambda: {"name": Subquery(no_notes("title"))}),
+        (Dog, lambda: {"name": Subquery(no_notes("title")), "breed": Subquery(no_notes("title"))}),
+    ],
+)
+def test_a_value_that_is_known_to_be_empty_updates_nothing(model, make_values, clock, audience):
+    row = model.objects.create()
+    clock.tick()
+    # Django does not even ask the database.
+    assert QuerySet(model).update(**make_values()) == 0
+    with audience.listening() as heard:
+        assert model.objects.update(**make_values()) == 0
+    assert stamps(model) == [row.updated_at]
+    heard.are()
+
+
+@pytest.mark.parametrize(
+    ("make_values", "written"),
+    [
+        (lambda: {"name": "new", "breed": Subquery(no_notes("title"))}, ("new", "old")),
+        (lambda: {"name": Subquery(no_notes("title")), "breed": "new"}, ("old", "new")),
+        (lambda: {"updated_at": Subquery(no_notes("seen_at")), "breed": "new"}, ("old", "new")),
+    ],
+)
+def test_a_value_that_is_known_to_be_empty_leaves_only_its_own_table_out(make_values, written, clock, audience):
+    plain, dog = [Dog.objects.create(name="old", breed="old") for _ in range(2)]
+    now = clock.tick()
+    assert QuerySet(Dog).filter(pk=plain.pk).update(**make_values()) == 1
+    with audience.listening() as heard:
+        assert Dog.objects.filter(pk=dog.pk).update(**make_values()) == 1
+    assert list(Dog.objects.values_list("name", "breed")) == [written, written]
+    assert Dog.objects.get(pk=dog.pk).updated_at == now
+    heard.are(f"updated dog {dog.pk}")
+
+
+def test_an_update_of_two_tables_asks_the_database_as_often_as_django(queries, without_log):
+    Dog.objects.create(name="old", breed="old")
+    values = {"name": Upper("name"), "breed": Upper("breed")}
+    with queries() as plain:
+        QuerySet(Dog).update(**values)
+    with queries() as statements:
+        Dog.objects.update(**values)
+    assert [text.split()[0] for text in statements.texts] == [text.split()[0] for text in plain.texts]
+
+
+def test_created_at_from_a_query_that_is_known_to_be_empty_is_refused_too():
+    notes("a")
+    with pytest.raises(ImmutableTimestampError):
+        Note.objects.update(created_at=no_notes("created_at"))
+
+
+def test_created_at_from_a_query_that_is_known_to_be_empty_updates_nothing_where_it_is_ignored(clock, settings):
+    settings.CLEAN_TIMESTAMPS = {**settings.CLEAN_TIMESTAMPS, "CREATED_AT_POLICY": "ignore"}
+    (note,) = notes("a")
+    clock.tick()
+    assert Note.objects.update(created_at=no_notes("created_at"), title="b") == 0
+    assert Note.objects.values_list("title", "updated_at").get() == ("a", note.updated_at)
+
+
+def test_a_value_from_a_query_is_updated_to(clock, audience):
+    first, _ = notes("a", "b")
+    amount = Subquery(Tag.objects.values("pk").annotate(count=Count("pk")).values("count")[:1])
+    Tag.objects.create(name="x")
+    with audience.listening() as heard:
+        assert Note.objects.filter(pk=first.pk).update(amount=amount) == 1
+    assert Note.objects.get(pk=first.pk).amount == 1
+    assert heard.names == [f"updated note {first.pk}"] * heard.is_told
+
+
+def test_rows_in_an_order_are_touched_in_any(clock, audience):
+    puppies = [Puppy.objects.create(weeks=number) for number in range(3)]
+    now = clock.tick()
+    with audience.listening() as heard:
+        assert Puppy.objects.order_by("-pk").touch("seen") == 3
+    assert set(Puppy.objects.values_list("updated_at", flat=True)) == {now}
+    assert set(heard.names) == ({f"updated puppy {puppy.pk}" for puppy in puppies} if heard.is_told else set())
+
+
+def test_distinct_rows_with_a_composite_key_are_compared_with_a_given_time(clock):
+    seat = Seat.objects.create(row=1, number=2)
+    with stamped_at(seat.created_at - timedelta(days=1)), pytest.raises(InvalidTimestampError, match="created_at"):
+        Seat.objects.distinct().touch()
+    with stamped_at(clock.tick()):
+        assert Seat.objects.distinct().touch() == 1

@@ -314,3 +314,12 @@ def test_preserve_timestamps_does_not_switch_the_rules_off(note):
     with preserve_timestamps(), Unchanged(note):
         with pytest.raises(InvalidTimestampError):
             note.save()
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "ä\0", "half \ud83d"])
+def test_a_text_that_no_database_can_store_is_refused_before_anything_is_written(reason):
+    note = Note.objects.create()
+    with pytest.raises(InvalidTimestampError, match=r"reason is .* which no database can store") as caught:
+        note.touch(reason)
+    assert caught.value.code == "text_fits"
+    note.touch("plain, and 😀")

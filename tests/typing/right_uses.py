@@ -9,6 +9,7 @@ from django.db import models
 
 from django_clean_timestamps.admin import TimestampAdminMixin
 from django_clean_timestamps.context import stamped_at, timestamp_context
+from django_clean_timestamps.eventlog import Page, changed_since
 from django_clean_timestamps.events import TimestampEvent
 from django_clean_timestamps.models import BaseTimestampEntity, TimestampManager, TimestampQuerySet
 from django_clean_timestamps.services import (
@@ -17,7 +18,7 @@ from django_clean_timestamps.services import (
     CleanupReport,
     KeptEntity,
 )
-from django_clean_timestamps.testing import FakeClock, capture_events, use_clock
+from django_clean_timestamps.testing import FakeClock, capture_events, drain_all, use_clock
 from tests.testapp.models import Note, Project
 
 EntityT = TypeVar("EntityT", bound=BaseTimestampEntity)
@@ -100,6 +101,16 @@ async def use_services_asynchronously() -> None:
     service = NoteService()
     assert_type(await service.acreate_entity({"title": "a"}), Note)
     assert_type([note async for note in service.find_stale_entities(timedelta(days=1))], list[Note])
+
+
+def use_the_feed() -> None:
+    page = changed_since(models=[Note, "testapp.project"], limit=100)
+    assert_type(page, Page)
+    assert_type(page.changes, tuple[TimestampEvent, ...])
+    assert_type(page.cursor, str)
+    assert_type(page.has_more, bool)
+    assert_type(changed_since(page.cursor, models=[Note], using="default").changes[0].position, int | None)
+    assert_type(drain_all(), int)
 
 
 @timestamp_context(reason="imported", actor="importer", source="file")

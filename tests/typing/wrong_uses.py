@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django_clean_timestamps.eventlog import changed_since
 from django_clean_timestamps.services import BaseTimestampRepository, BaseTimestampService
 from django_clean_timestamps.testing import FakeClock
 from tests.testapp.models import Box, Note, Project
@@ -32,4 +33,6 @@ def misuse(note: Note, project: Project) -> None:
     NoteService().cleanup_stale_entities(timedelta(days=1), True)  # type: ignore[call-arg]
     BaseTimestampRepository(Note).save(project)  # type: ignore[arg-type]
     BaseTimestampRepository(Box)  # type: ignore[type-var]
+    changed_since(5)  # type: ignore[arg-type]
+    changed_since().changes.append(1)  # type: ignore[attr-defined]
     FakeClock(now=0)  # type: ignore[arg-type]

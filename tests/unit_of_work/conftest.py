@@ -6,6 +6,7 @@ import pytest
 from django.db import Error, connections
 from django.db.utils import load_backend
 
+from django_clean_timestamps.eventlog.models import Pending
 from tests.testapp.models import Note, Project, Task
 from tests.unit_of_work.written import RowWriter, WrittenEvent, attached
 
@@ -34,7 +35,7 @@ def real_transactions(written_table, django_db_blocker):
             connection.rollback()
         connection.set_autocommit(True)
         with connection.cursor() as cursor:
-            for model in (Task, Project, Note, WrittenEvent):
+            for model in (Task, Project, Note, WrittenEvent, Pending):
                 cursor.execute(f"DELETE FROM {model._meta.db_table}")
 
 
@@ -133,8 +134,8 @@ def shared_database(make_database, written_table, vendor, tmp_path):
         return make_database("shared")
     database = make_database("shared", NAME=str(tmp_path / "shared.sqlite3"))
     with connections["shared"].schema_editor() as editor:
-        editor.create_model(Note)
-        editor.create_model(WrittenEvent)
+        for model in (Note, WrittenEvent, Pending):
+            editor.create_model(model)
     return database
 
 

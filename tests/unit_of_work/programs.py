@@ -6,7 +6,9 @@ The oracle knows nothing of markers and levels: a savepoint is a copy of the who
 
 import random
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from django.db import DatabaseError, OperationalError, connections, transaction
 from django.db.transaction import TransactionManagementError
@@ -22,6 +24,19 @@ WRITES = ("create", "create", "save", "save", "save", "touch", "update", "bulk_c
 OTHERS = ("write_pending", "sp_set", "sp_set", "sp_rollback", "sp_rollback", "sp_release", "on_commit")
 FAULTS = ("raise", "set_rollback", "fail_update", "fail_writer", "repair")
 MANUAL = ("commit", "rollback", "write_pending")
+
+
+class Vocabulary(NamedTuple):
+    """The kinds of statements that programs are made of; ``outside`` of every block there are only these and writes."""
+
+    writes: tuple[str, ...] = WRITES
+    others: tuple[str, ...] = OTHERS
+    faults: tuple[str, ...] = FAULTS
+    manual: tuple[str, ...] = MANUAL
+    outside: tuple[str, ...] = ()
+
+
+PLAIN = Vocabulary()
 
 
 class Boom(Exception):  # noqa: N818 - no error, a program's own way out
@@ -55,19 +70,19 @@ class Statement:
         return "\n".join([head, *("    " + line for each in self.body for line in str(each).split("\n"))])
 
 
-def make_program(seed):
+def make_program(seed, words=PLAIN):
     """Return the statements of one program."""
     rng = random.Random(seed)
-    return tuple(_statement(rng, 0, manual=False) for _ in range(rng.randint(2, 5)))
+    return tuple(_statement(rng, words, 0, manual=False) for _ in range(rng.randint(2, 5)))
 
 
-def _statement(rng, depth, *, manual):
+def _statement(rng, words, depth, *, manual):
     roll = rng.random()
     if depth == 0 and roll < 0.12:
-        body = tuple(_statement(rng, 1, manual=True) for _ in range(rng.randint(2, 8)))
+        body = tuple(_statement(rng, words, 1, manual=True) for _ in range(rng.randint(2, 8)))
         return Statement("manual", choice=rng.randrange(3), body=body, caught=True)
     if roll < (0.75 if depth == 0 else 0.28) and depth < 4:
-        body = tuple(_statement(rng, depth + 1, manual=False) for _ in range(rng.randint(1, 6)))
+        body = tuple(_statement(rng, words, depth + 1, manual=False) for _ in range(rng.randint(1, 6)))
         return Statement(
             "atomic",
             body=body,
@@ -75,7 +90,8 @@ def _statement(rng, depth, *, manual):
             durable=depth == 0 and rng.random() < 0.3,
             caught=rng.random() < 0.6,
         )
-    kinds = WRITES if depth == 0 else rng.choice([WRITES, WRITES, OTHERS, OTHERS, MANUAL if manual else WRITES, FAULTS])
+    inside = (words.writes, words.writes, words.others, words.others, words.manual if manual else words.writes)
+    kinds = words.writes + words.outside if depth == 0 else rng.choice([*inside, words.faults])
     return Statement(rng.choice(kinds), choice=rng.randrange(1_000), caught=rng.random() < 0.5)
 
 
@@ -89,11 +105,13 @@ class State:
     failed: bool = False
 
     def copy(self):
-        return State(dict(self.rows), list(self.events), list(self.callbacks), self.failed)
+        return replace(self, **{name: copy(value) for name, value in vars(self).items()})
 
 
 class Run:
     """One program under way, beside its oracle."""
+
+    make_state = State
 
     def __init__(self, using, writer):
         self.using = using
@@ -105,7 +123,7 @@ class Run:
         self.trace = []
         self.update_fails = False
         # The oracle.
-        self.state = State()
+        self.state = self.make_state()
         self.committed = self.state.copy()
         self.expected_calls = []
         self.blocks = []
@@ -345,7 +363,8 @@ class Run:
             self._left(saved, outermost, failed=True)
             raise
         self._left(saved, outermost, failed=False)
-        self._notice_release()
+        if statement.savepoint:
+            self._notice_release()
 
     def _notice_release(self):
         """SQLite begins a transaction with a savepoint in manual mode, and commits it with the release."""

@@ -92,13 +92,14 @@ def test_the_transaction_mode_of_the_project_holds_and_stays(chosen, sent, share
 @pytest.mark.sqlite
 def test_a_second_writer_waits_for_the_lock_and_its_mode_stays(shared_database):
     using = shared_database.alias
-    locked, done = threading.Event(), threading.Event()
+    locked, done, released = threading.Event(), threading.Event(), threading.Event()
     modes = []
 
     def hold():
         with write_block(using):
             locked.set()
             assert done.wait(30)
+        released.set()
 
     def try_to_write():
         assert locked.wait(30)
@@ -110,8 +111,7 @@ def test_a_second_writer_waits_for_the_lock_and_its_mode_stays(shared_database):
             pass
         modes.append(connection.transaction_mode)
         done.set()
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA busy_timeout = 30000")
+        assert released.wait(30)
         save("after", using)
 
     shared_database.run_in_threads(hold, try_to_write)

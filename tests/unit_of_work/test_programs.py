@@ -2,12 +2,18 @@ import pytest
 from django.db import connections
 
 from django_clean_timestamps.unit_of_work import unit
+from tests.tables import vacuum
 from tests.testapp.models import Note
 from tests.unit_of_work.programs import Run, make_program
 from tests.unit_of_work.written import WrittenEvent
 
 PROGRAM_COUNT = 320
 PARTS = 8
+
+
+@pytest.fixture(autouse=True)
+def vacuumed(writer):
+    vacuum(Note, WrittenEvent)
 
 
 def run_program(seed, using, writer):

@@ -8,7 +8,7 @@ from django.db import connections, models, transaction
 
 from django_clean_timestamps.context import timestamp_context
 from django_clean_timestamps.events import TimestampCreatedEvent
-from django_clean_timestamps.unit_of_work import attach_writer
+from django_clean_timestamps.unit_of_work import attach_writer, get_writer
 from tests.testapp.models import Note
 
 METHODS = ("commit", "rollback", "savepoint_commit", "savepoint_rollback", "set_autocommit")
@@ -79,17 +79,18 @@ def written(using="default"):
 
 
 class attached:  # noqa: N801 - used as a verb
-    """Attach a writer for a block, then nobody again."""
+    """Attach a writer for a block, then again whoever was there."""
 
     def __init__(self, writer):
         self.writer = writer
 
     def __enter__(self):
+        self.before = get_writer()
         attach_writer(self.writer)
         return self.writer
 
     def __exit__(self, *error):
-        attach_writer(None)
+        attach_writer(self.before)
 
 
 def save(title, using="default"):

@@ -1,8 +1,4 @@
-"""
-System checks: every trap that can be seen at start, each with an id, what was found and the way out.
-
-Ids are never reused. ``E`` stops, ``W`` warns, ``I`` informs.
-"""
+"""What is wrong with single entities."""
 
 from __future__ import annotations
 
@@ -11,87 +7,33 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import models
 from django.db.models import ForeignKey
 
-from django_clean_timestamps.conf import SETTING_NAME, find_problems, get_settings
-from django_clean_timestamps.exceptions import InvalidSettingError
+from django_clean_timestamps.checks.names import NAMED
+from django_clean_timestamps.eventlog.models import ENTITY_TYPE_LENGTH
 from django_clean_timestamps.stamping.entity import BaseTimestampEntity
 from django_clean_timestamps.stamping.fields import CREATED_AT, UPDATED_AT, CreatedAtField, UpdatedAtField
 from django_clean_timestamps.stamping.querysets import StampingQuerySet
 
-__all__ = ["register"]
+__all__ = ["ENTITY_CHECKS", "check_entities", "entities"]
 
 Entity = type[BaseTimestampEntity]
 
-NAMED = "clean_timestamps.{}"
 
-
-def register() -> None:
-    """Register all checks with Django."""
-    checks.register(check_settings, "clean_timestamps")
-    checks.register(check_databases, "clean_timestamps")
-    checks.register(_for_each_entity, checks.Tags.models)
-
-
-def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Report unknown and unusable keys (E001) and dotted paths that lead nowhere (E002)."""
-    problems = find_problems(getattr(settings, SETTING_NAME, None))
-    found: list[CheckMessage] = [
-        checks.Error(f"{problem.message}.", hint=problem.hint, id=NAMED.format("E001")) for problem in problems
-    ]
-    if not found:
-        for attribute, key in (("read_clock", "CLOCK"), ("rule_objects", "RULES")):
-            try:
-                getattr(get_settings(), attribute)
-            except InvalidSettingError as error:
-                hint = f"Correct the dotted path in {SETTING_NAME}[{key!r}], or leave the key out."
-                found.append(checks.Error(f"{error}.", hint=hint, id=NAMED.format("E002")))
-    return found
-
-
-def check_databases(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Report what the project's time zone and database settings do to stamps (W003, I001)."""
-    if not any(True for _ in _entities(None)):
-        return []
-    found: list[CheckMessage] = []
-    if not settings.USE_TZ:
-        found.append(
-            checks.Warning(
-                "USE_TZ is False: stamps are stored as naive UTC and given to you as aware UTC.",
-                hint="Set USE_TZ = True. Until then compare stamps with aware times only, and on PostgreSQL set "
-                'TIME_ZONE = "UTC": the hours around a change of daylight saving time are stored wrongly otherwise.',
-                id=NAMED.format("W003"),
-            )
-        )
-    databases: dict[str, dict[str, Any]] = settings.DATABASES
-    for alias, database in databases.items():
-        mode = str(database.get("OPTIONS", {}).get("transaction_mode") or "")
-        if database.get("ENGINE") == "django.db.backends.sqlite3" and mode.upper() not in ("IMMEDIATE", "EXCLUSIVE"):
-            found.append(
-                checks.Info(
-                    f"The SQLite database {alias!r} begins transactions without the write lock, so inside an atomic "
-                    "block a stamp can be older than one that is already visible.",
-                    hint=f'Set DATABASES[{alias!r}]["OPTIONS"]["transaction_mode"] = "IMMEDIATE".',
-                    id=NAMED.format("I001"),
-                )
-            )
-    return found
-
-
-def _entities(app_configs: Sequence[AppConfig] | None) -> Iterator[Entity]:
+def entities(app_configs: Sequence[AppConfig] | None) -> Iterator[Entity]:
+    """Yield the entities of the given apps, None for all."""
     for config in apps.get_app_configs() if app_configs is None else app_configs:
         for model in config.get_models():
             if issubclass(model, BaseTimestampEntity):
                 yield model
 
 
-def _for_each_entity(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_entities(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Run the checks of single entities."""
-    return [message for model in _entities(app_configs) for check in ENTITY_CHECKS for message in check(model)]
+    return [message for model in entities(app_configs) for check in ENTITY_CHECKS for message in check(model)]
 
 
 def check_stamp_fields(model: Entity) -> Iterator[CheckMessage]:
@@ -197,6 +139,19 @@ def check_on_delete(model: Entity) -> Iterator[CheckMessage]:
             )
 
 
+def check_label(model: Entity) -> Iterator[CheckMessage]:
+    """Report a label that does not fit into the log (E023)."""
+    label = (model._meta.concrete_model or model)._meta.label_lower
+    if len(label) > ENTITY_TYPE_LENGTH:
+        yield checks.Error(
+            f"{model._meta.label}: the label has {len(label)} characters, and the log has room for "
+            f"{ENTITY_TYPE_LENGTH}: every write of it would fail.",
+            hint="Shorten the name of the class, and keep its table with Meta.db_table; or the label of its app.",
+            obj=model,
+            id=NAMED.format("E023"),
+        )
+
+
 _KNOWN_ON_DELETE = (models.CASCADE, models.PROTECT, models.RESTRICT, models.DO_NOTHING)
 
 ENTITY_CHECKS: tuple[Callable[[Entity], Iterator[CheckMessage]], ...] = (
@@ -204,4 +159,5 @@ ENTITY_CHECKS: tuple[Callable[[Entity], Iterator[CheckMessage]], ...] = (
     check_managers,
     check_touches,
     check_on_delete,
+    check_label,
 )

@@ -1,0 +1,1 @@
+"""One entity's story, told by ``timestamps_explain``."""

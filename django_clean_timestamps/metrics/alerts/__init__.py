@@ -1,0 +1,1 @@
+"""Alerts: the rules, what figures mean by them, and what becomes of that over time. Values in, values out."""

@@ -1,0 +1,1 @@
+"""Handing the figures to what a project watches already: Prometheus and OpenTelemetry."""

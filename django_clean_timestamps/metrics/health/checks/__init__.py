@@ -1,0 +1,1 @@
+"""The checks: values in, results out."""

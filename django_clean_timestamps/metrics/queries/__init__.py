@@ -1,0 +1,1 @@
+"""What the pages, the machine views and the exporters read."""

@@ -1,0 +1,1 @@
+from tests.eventlog.conftest import committing  # noqa: F401 - a fixture

@@ -1,0 +1,577 @@
+"""A handler that fails: what it failed on is parked, what follows it waits, and everything else flows."""
+
+import logging
+
+import pytest
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, connections, transaction
+from django.test.utils import override_settings
+
+from django_clean_timestamps.delivery import RetryLater, on_timestamp
+from django_clean_timestamps.delivery.drain import drain
+from django_clean_timestamps.delivery.models import ParkedEvent
+from django_clean_timestamps.eventlog.fields import database_now
+from django_clean_timestamps.eventlog.models import Event
+from django_clean_timestamps.events import TimestampEvent, TimestampUpdatedEvent
+from tests.delivery.deliveries import drained, make_due, notes, parked, shard, subscribe, touch
+from tests.testapp.models import Animal, Dog, LongKey, Note, Project
+
+pytestmark = pytest.mark.usefixtures("log")
+
+BROKEN = ValueError("broken")
+
+
+def updates(**options):
+    return subscribe(TimestampUpdatedEvent, **options)
+
+
+def test_what_failed_is_parked_and_everything_else_flows():
+    heard = updates()
+    heard.fail["bad"] = BROKEN
+    notes("a", "bad", "c")
+    result = drain()
+    assert heard.reasons[-2:] == ["a", "c"] or heard.reasons[-1] == "c"
+    assert (result.delivered, result.parked) == (2, 1)
+    assert parked() == [("bad", "retry", 1)]
+    assert shard().cursor == 6
+
+
+def test_those_before_it_run_again_and_it_runs_alone():
+    heard = updates()
+    heard.fail["bad"] = BROKEN
+    notes("a", "b", "bad", "c")
+    drain()
+    assert heard.calls == ["a", "b", "bad", "a", "b", "bad", "c"]
+
+
+def test_one_that_fails_only_in_company_is_not_parked():
+    heard = updates()
+    times = []
+    heard.fail["shy"] = lambda event: BROKEN if times.append(1) or len(times) == 1 else None
+    notes("a", "shy", "c")
+    drain()
+    assert parked() == []
+    assert heard.calls == ["a", "shy", "a", "shy", "c"]
+
+
+def test_the_parked_row_holds_the_event_and_its_error():
+    heard = updates()
+    heard.fail["bad"] = BROKEN
+    [note] = notes("bad")
+    before = database_now("default")
+    drain()
+    row = ParkedEvent.objects.get()
+    event = Event.objects.get(position=2)
+    assert TimestampEvent.from_dict(row.event).event_id == event.event_id
+    assert (row.position, row.slot, row.entity_key) == (2, event.slot, f"testapp.note:{note.pk}")
+    assert row.last_error == "ValueError: broken"
+    assert 0 <= (row.available_at - before).total_seconds() < 700
+    assert row.parked_at >= before
+
+
+def test_the_log_tells_with_the_traceback(caplog):
+    heard = updates()
+    heard.fail["bad"] = BROKEN
+    notes("bad")
+    with caplog.at_level(logging.WARNING, "django_clean_timestamps.delivery"):
+        drain()
+    [record] = caplog.records
+    assert "tests.heard failed on event 2" in record.message
+    assert record.exc_info[1] is BROKEN
+
+
+class TestFollowers:
+    def test_later_events_of_the_entity_wait_behind_it(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        note, other = notes("bad", "x")
+        touch(note, "b")
+        drain()
+        touch(note, "c")
+        touch(other, "y")
+        drain()
+        assert heard.reasons == ["x", "y"]
+        assert parked() == [("bad", "retry", 1), ("b", "waiting", 0), ("c", "waiting", 0)]
+
+    def test_they_follow_it_once_it_works(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, *"bcd")
+        drain()
+        heard.fail.clear()
+        make_due()
+        drain()
+        touch(note, "e")
+        drain()
+        assert heard.reasons == ["bad", "b", "c", "d", "e"]
+        assert parked() == []
+
+    def test_a_hundred_followers_of_one_that_fails_twice_come_in_order(self):
+        heard = updates()
+        heard.fail["0"] = BROKEN
+        [note] = notes("0")
+        touch(note, *(str(number) for number in range(1, 101)))
+        drain()
+        make_due()
+        drain()
+        assert heard == []
+        heard.fail.clear()
+        make_due()
+        drain()
+        assert heard.reasons == [str(number) for number in range(101)]
+        assert parked() == []
+
+    def test_one_of_the_followers_that_fails_holds_the_rest(self):
+        heard = updates()
+        heard.fail.update({"bad": BROKEN, "c": BROKEN})
+        [note] = notes("bad")
+        touch(note, *"bcd")
+        drain()
+        heard.fail.pop("bad")
+        make_due()
+        drain()
+        assert heard.reasons == ["bad", "b"]
+        assert parked() == [("c", "retry", 1), ("d", "waiting", 0)]
+
+    def test_a_child_and_its_parent_are_one_entity(self):
+        heard = subscribe(TimestampUpdatedEvent, sender=None)
+        dog = Dog.objects.create()
+        heard.fail["bad"] = BROKEN
+        dog.touch("bad")
+        Animal.objects.get().touch("later")
+        drain()
+        assert [reason for reason, _, _ in parked()] == ["bad", "later"]
+
+    def test_others_are_not_held_where_keys_differ_by_case_alone(self):
+        heard = subscribe(TimestampUpdatedEvent, sender=LongKey)
+        heard.fail["bad"] = BROKEN
+        upper = LongKey.objects.create(code="KEY")
+        upper.touch("bad")
+        upper.delete()
+        drain()
+        LongKey.objects.create(code="key").touch("good")
+        drain()
+        assert heard.reasons == ["good"]
+
+
+class TestRetrying:
+    def test_it_is_tried_when_it_is_due(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        drain()
+        ParkedEvent.objects.update(available_at=database_now("default").replace(year=2100))
+        drain()
+        assert heard.calls == ["bad"]
+        make_due()
+        drain()
+        assert heard.calls == ["bad", "bad"]
+        assert parked() == [("bad", "retry", 2)]
+
+    def test_after_its_last_attempt_it_is_dead(self):
+        heard = updates(max_attempts=2)
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        drain()
+        make_due()
+        drain()
+        assert parked() == [("bad", "dead", 2)]
+        make_due()
+        drain()
+        assert heard.calls == ["bad", "bad"]
+
+    def test_with_one_attempt_it_is_dead_at_once(self):
+        heard = updates(max_attempts=1)
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, "b")
+        drain()
+        assert parked() == [("bad", "dead", 1)]
+        assert heard.reasons == ["b"]
+
+    def test_the_number_of_attempts_comes_from_the_settings(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        with override_settings(CLEAN_TIMESTAMPS={"MAX_ATTEMPTS": 1}):
+            drain()
+        assert parked() == [("bad", "dead", 1)]
+
+    def test_the_waits_grow(self):
+        with override_settings(CLEAN_TIMESTAMPS={"BACKOFF_SECONDS": (1000, 1_000_000), "MAX_ATTEMPTS": 30}):
+            heard = updates()
+            heard.fail["bad"] = BROKEN
+            notes("bad")
+            drain()
+            for _ in range(15):
+                make_due()
+                drain()
+            wait = (ParkedEvent.objects.get().available_at - database_now("default")).total_seconds()
+        assert wait > 1000
+
+    def test_dead_its_followers_go_on(self):
+        heard = updates(max_attempts=1)
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        drain()
+        touch(note, "b")
+        drain()
+        assert heard.reasons == ["b"]
+
+    def test_followers_that_wait_go_on_when_it_dies(self):
+        heard = updates(max_attempts=2)
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, "b")
+        drain()
+        make_due()
+        drain()
+        assert heard.reasons == ["b"]
+        assert parked() == [("bad", "dead", 2)]
+
+    def test_where_it_blocks_they_stay(self):
+        heard = updates(max_attempts=2, on_dead="block")
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, "b")
+        drain()
+        make_due()
+        drain()
+        touch(note, "c")
+        drain()
+        assert heard.reasons == []
+        assert parked() == [("bad", "dead", 2), ("b", "waiting", 0), ("c", "waiting", 0)]
+
+    def test_where_it_blocks_and_dies_at_once_they_stay_too(self):
+        heard = updates(max_attempts=1, on_dead="block")
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, "b")
+        drain()
+        assert parked() == [("bad", "dead", 1), ("b", "waiting", 0)]
+
+    def test_an_attempt_that_ended_its_process_was_counted(self):
+        heard = updates(max_attempts=3)
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        drain()
+        heard.fail["bad"] = KeyboardInterrupt
+        make_due()
+        with pytest.raises(KeyboardInterrupt):
+            drain()
+        assert parked() == [("bad", "retry", 2)]
+
+    def test_after_the_last_that_did_it_is_dead_without_another(self):
+        heard = updates(max_attempts=2)
+        heard.fail["bad"] = BROKEN
+        [note] = notes("bad")
+        touch(note, "b")
+        drain()
+        heard.fail["bad"] = KeyboardInterrupt
+        make_due()
+        with pytest.raises(KeyboardInterrupt):
+            drain()
+        make_due()
+        drain()
+        assert parked() == [("bad", "dead", 2)]
+        assert "process ended" in ParkedEvent.objects.get().last_error
+        assert heard.reasons == ["b"]
+
+    def test_what_a_newer_release_parked_waits(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        notes("bad", "c")
+        drain()
+        row = ParkedEvent.objects.get()
+        ParkedEvent.objects.update(event={**row.event, "colour": "red"})
+        make_due()
+        notes("d")
+        drain()
+        row = ParkedEvent.objects.get()
+        assert (row.state, row.attempts) == ("retry", 1)
+        assert "no field colour" in row.last_error
+        assert heard.reasons == ["c", "d"]
+
+    def test_one_that_was_skipped_while_it_ran_has_not_happened(self):
+        heard = updates()
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        drain()
+
+        def skip(event):
+            Project.objects.create()
+            ParkedEvent.objects.update(state="skipped")
+
+        heard.fail["bad"] = skip
+        make_due()
+        drain()
+        assert Project.objects.count() == 0
+        # The skip was made in the same transaction here, and went with it.
+        assert parked() == [("bad", "retry", 2)]
+
+
+class TestRetryLater:
+    def test_it_counts_no_attempt(self):
+        heard = updates(max_attempts=2)
+        heard.fail["busy"] = RetryLater(100)
+        [note] = notes("busy")
+        touch(note, "b")
+        for _ in range(4):
+            drain()
+            make_due()
+        assert parked() == [("busy", "retry", 0), ("b", "waiting", 0)]
+
+    def test_it_waits_as_long_as_asked(self):
+        heard = updates()
+        heard.fail["busy"] = RetryLater(1000)
+        notes("busy")
+        drain()
+        wait = (ParkedEvent.objects.get().available_at - database_now("default")).total_seconds()
+        assert 900 < wait <= 1000
+
+    @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan"), "5", None, True])
+    def test_it_takes_seconds(self, seconds):
+        with pytest.raises(ValueError, match="number of seconds"):
+            RetryLater(seconds)
+
+
+class TestLists:
+    def test_a_list_is_halved_until_the_one_is_found(self):
+        heard = updates(batch=True)
+        heard.fail["bad"] = BROKEN
+        notes("a", "b", "c", "bad", "e", "f")
+        drain()
+        assert heard.reasons == ["a", "b", "c", "e", "f"]
+        assert parked() == [("bad", "retry", 1)]
+
+    def test_several_are_found(self):
+        heard = updates(batch=True)
+        heard.fail.update({"bad": BROKEN, "worse": BROKEN})
+        notes("worse", "b", "c", "bad")
+        drain()
+        assert heard.reasons == ["b", "c"]
+        assert parked() == [("worse", "retry", 1), ("bad", "retry", 1)]
+
+    def test_a_retry_is_a_list_of_one(self):
+        heard = updates(batch=True)
+        heard.fail["bad"] = BROKEN
+        notes("bad")
+        drain()
+        heard.fail.clear()
+        make_due()
+        drain()
+        assert heard.calls[-1] == ["bad"]
+        assert parked() == []
+
+
+class TestDatabase:
+    """What the database is to blame for counts against nobody."""
+
+    def fails_with(self, error, times):
+        left = [error] * times
+
+        @on_timestamp(TimestampUpdatedEvent, sender=Note, name="tests.heard")
+        def hear(event):
+            if left:
+                raise left.pop()
+
+    def deadlock(self):
+        if connection.vendor == "postgresql":
+            from psycopg.errors import DeadlockDetected
+
+            error = OperationalError("deadlock detected")
+            error.__cause__ = DeadlockDetected()
+            return error
+        if connection.vendor == "mysql":
+            return OperationalError(1213, "Deadlock found when trying to get lock")
+        return OperationalError("database is locked")
+
+    def test_a_deadlock_is_tried_again_at_once(self):
+        self.fails_with(self.deadlock(), 2)
+        notes("a")
+        assert drain().delivered == 1
+        assert parked() == []
+
+    def test_where_it_goes_on_the_subscription_backs_off(self):
+        self.fails_with(self.deadlock(), 3)
+        notes("a")
+        drain()
+        assert (shard().state, shard().cursor, shard().owner, shard().failures) == ("backing_off", 0, "", 0)
+        assert shard().problem
+        make_due()
+        assert drain().delivered == 1
+        assert (shard().state, shard().problem, shard().resume_at) == ("active", "", None)
+        assert parked() == []
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            InterfaceError("connection already closed"),
+            OperationalError("server closed the connection unexpectedly"),
+            OperationalError(2002, "Can't connect to server on '127.0.0.1' (115)"),
+        ],
+    )
+    def test_a_lost_connection_is_no_fault_of_the_event(self, error):
+        self.fails_with(error, 1)
+        notes("a")
+        assert drain().delivered == 1
+        assert parked() == []
+
+    @pytest.mark.parametrize(
+        "error", [OperationalError("disk is full"), InterfaceError("wrong type"), OperationalError(1054, "no column")]
+    )
+    def test_other_errors_are_the_events(self, error):
+        self.fails_with(error, 9)
+        notes("a")
+        drain()
+        assert parked() == [("a", "retry", 1)]
+
+    def test_a_constraint_that_fails_is_the_events(self):
+        @on_timestamp(TimestampUpdatedEvent, sender=Note, name="tests.heard")
+        def hear(event):
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO testapp_project (id) VALUES (NULL)")
+
+        notes("a")
+        drain()
+        assert parked() == [("a", "retry", 1)]
+        assert "IntegrityError" in ParkedEvent.objects.get().last_error or ParkedEvent.objects.get().last_error
+
+    def test_a_transaction_that_the_handler_left_broken_is_found(self):
+        @on_timestamp(TimestampUpdatedEvent, sender=Note, name="tests.heard")
+        def hear(event):
+            if event.reason == "bad":
+                transaction.set_rollback(True)
+            else:
+                Project.objects.create(name=event.reason)
+
+        notes("a", "bad", "c")
+        drain()
+        assert parked() == [("bad", "retry", 1)]
+        assert list(Project.objects.order_by("id").values_list("name", flat=True)) == ["a", "c"]
+
+    def test_a_commit_whose_answer_was_lost_is_not_made_twice(self, monkeypatch):
+        wrapper = type(connections["default"])
+        commit, armed = wrapper.commit, []
+
+        def lose_the_answer(self):
+            commit(self)
+            if armed:
+                armed.clear()
+                raise OperationalError("server closed the connection unexpectedly")
+
+        @on_timestamp(TimestampUpdatedEvent, sender=Note, name="tests.heard")
+        def hear(event):
+            Project.objects.create(name=event.reason)
+            if event.reason == "b" and Project.objects.count() == 2:
+                armed.append(True)
+
+        notes("a", "b")
+        monkeypatch.setattr(wrapper, "commit", lose_the_answer)
+        drain()
+        assert list(Project.objects.order_by("id").values_list("name", flat=True)) == ["a", "b"]
+        # The projects' own events come after the notes'.
+        assert shard().cursor >= 4
+        assert parked() == []
+
+    @pytest.mark.postgres
+    def test_what_is_refused_at_commit_is_found(self):
+        @on_timestamp(TimestampUpdatedEvent, sender=Note, name="tests.heard")
+        def hear(event):
+            if event.reason == "bad":
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "INSERT INTO testapp_task (project_id, title, created_at, updated_at) "
+                        "VALUES (999999, '', now(), now())"
+                    )
+
+        notes("a", "bad", "c")
+        drain()
+        assert parked() == [("bad", "retry", 1)]
+        assert "IntegrityError" in ParkedEvent.objects.get().last_error
+        assert IntegrityError
+
+
+class TestOutage:
+    def fail_all(self, heard, error=BROKEN):
+        heard.fail = dict.fromkeys((str(number) for number in range(100)), error)
+
+    def test_after_twenty_failures_in_a_row_it_parks_no_more(self):
+        heard = updates()
+        self.fail_all(heard)
+        notes(*(str(number) for number in range(50)))
+        drained(times=3)
+        assert len(parked()) == 20
+        row = shard()
+        assert (row.state, row.failures, row.problem) == ("backing_off", 20, "ValueError: broken")
+        assert row.resume_at is not None
+
+    def test_it_probes_with_one_event(self):
+        heard = updates()
+        self.fail_all(heard)
+        notes(*(str(number) for number in range(50)))
+        drain()
+        before = len(heard.calls)
+        for _ in range(4):
+            make_due()
+            drain()
+        assert len(heard.calls) == before + 4
+        assert len(parked()) == 20
+        assert shard().failures == 24
+        # Probes count against no event.
+        assert {attempts for _, _, attempts in parked()} == {1}
+
+    def test_one_that_works_ends_it(self):
+        heard = updates()
+        self.fail_all(heard)
+        notes(*(str(number) for number in range(50)))
+        drain()
+        heard.fail.clear()
+        for _ in range(30):
+            make_due()
+            drain()
+        assert sorted(map(int, heard.reasons)) == list(range(50))
+        assert parked() == []
+        row = shard()
+        assert (row.state, row.failures, row.problem, row.cursor) == ("active", 0, "", 100)
+
+    def test_one_success_in_between_begins_the_count_anew(self):
+        heard = updates()
+        self.fail_all(heard)
+        heard.fail.pop("15")
+        notes(*(str(number) for number in range(30)))
+        drain()
+        assert len(parked()) == 29
+        assert shard().state == "active"
+
+    def test_a_row_of_bad_events_is_got_over_in_the_end(self):
+        heard = updates(max_attempts=3)
+        self.fail_all(heard)
+        for good in range(24, 50):
+            heard.fail.pop(str(good))
+        notes(*(str(number) for number in range(50)))
+        drain()
+        for _ in range(60):
+            make_due()
+            drain()
+        assert sorted(map(int, heard.reasons)) == list(range(24, 50))
+        assert shard().cursor == 100
+
+    def test_everything_that_is_to_be_tried_later_is_an_outage_too(self):
+        heard = updates()
+        self.fail_all(heard, RetryLater(5000))
+        notes(*(str(number) for number in range(50)))
+        drain()
+        assert len(parked()) == 20
+        assert (shard().resume_at - database_now("default")).total_seconds() > 4000
+
+    def test_nothing_new_is_probed_with_what_is_parked(self):
+        heard = updates()
+        self.fail_all(heard)
+        notes(*(str(number) for number in range(20)))
+        drain()
+        heard.fail.clear()
+        make_due()
+        drained(times=2)
+        assert len(heard) == 20
+        assert shard().state == "active"

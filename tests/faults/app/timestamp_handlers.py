@@ -1,0 +1,3 @@
+from tests.faults import handlers
+
+handlers.register_from_environment()
