@@ -73,11 +73,12 @@ class Site:
 
     def run(self, what: str) -> str:
         """Let a program of ``figures`` write, outside this process and of the site's."""
-        self.renewed_at = time.monotonic()
         return run_figures(self.environment, what)
 
-    def keep_fresh(self) -> None:
-        if time.monotonic() - self.renewed_at > FRESH_SECONDS:
+    def keep_fresh(self, seconds: float = FRESH_SECONDS) -> None:
+        """Let the figures be those of now, if they are older than so many seconds."""
+        if time.monotonic() - self.renewed_at > seconds:
+            self.renewed_at = time.monotonic()
             self.run("keep")
 
 

@@ -53,7 +53,7 @@ def test_newer_figures_appear_by_themselves(looker, site):
 
 def test_the_same_figures_are_not_sent_again(looker, site):
     # Of figures older than a minute the age is news too.
-    site.run("keep")
+    site.keep_fresh(0)
     page, _ = open_live(looker, "?range=1h")
     first = wait_for_fragment(page)
     assert (first.status, first.request.headers.get("if-none-match")) == (200, None)
@@ -136,7 +136,7 @@ def test_what_is_open_and_where_the_reader_is_stays(looker, site):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     told = canvas.get_attribute("aria-valuetext")
-    site.run("keep")
+    site.keep_fresh(0)
     assert wait_for_fragment(page).status == 200
     assert page.locator("#latency details").get_attribute("open") is not None
     assert page.locator("#latency .timestamp-chart-scroll").evaluate("each => each.scrollTop") == 300
