@@ -7,9 +7,13 @@ from django_clean_timestamps.delivery.clock import later_sql, now_sql
 from django_clean_timestamps.delivery.drain import drain
 from django_clean_timestamps.delivery.models import ParkedEvent, Subscription
 from django_clean_timestamps.delivery.places import Place
+from django_clean_timestamps.events import TimestampUpdatedEvent
 from tests.testapp.models import Note
 
 HERE = Place("default", "default")
+OTHER = Place("other", "default")
+
+BROKEN = ValueError("broken")
 
 
 class Heard(list):
@@ -62,6 +66,11 @@ def subscribe(*event_types, name="tests.heard", **options):
         heard.all(event) if options.get("batch") else heard(event)
 
     return heard
+
+
+def updates(**options):
+    """Return a new handler of updates that keeps what it hears."""
+    return subscribe(TimestampUpdatedEvent, **options)
 
 
 def notes(*reasons, using="default"):

@@ -14,16 +14,9 @@ from django_clean_timestamps.delivery.models import ParkedEvent, Subscription
 from django_clean_timestamps.delivery.operations import skip
 from django_clean_timestamps.delivery.parking import Parking
 from django_clean_timestamps.delivery.turns import Turn
-from django_clean_timestamps.events import TimestampUpdatedEvent
 from django_clean_timestamps.exceptions import EventLogMissingError
-from tests.delivery.deliveries import make_due, notes, parked, shard, subscribe, touch
+from tests.delivery.deliveries import BROKEN, make_due, notes, parked, shard, touch, updates
 from tests.eventlog.log import dropped
-
-BROKEN = ValueError("broken")
-
-
-def updates(**options):
-    return subscribe(TimestampUpdatedEvent, **options)
 
 
 @pytest.fixture

@@ -12,16 +12,10 @@ from django_clean_timestamps.delivery.models import ParkedEvent
 from django_clean_timestamps.eventlog.fields import database_now
 from django_clean_timestamps.eventlog.models import Event
 from django_clean_timestamps.events import TimestampEvent, TimestampUpdatedEvent
-from tests.delivery.deliveries import drained, make_due, notes, parked, shard, subscribe, touch
+from tests.delivery.deliveries import BROKEN, drained, make_due, notes, parked, shard, subscribe, touch, updates
 from tests.testapp.models import Animal, Dog, LongKey, Note, Project
 
 pytestmark = pytest.mark.usefixtures("log")
-
-BROKEN = ValueError("broken")
-
-
-def updates(**options):
-    return subscribe(TimestampUpdatedEvent, **options)
 
 
 def test_what_failed_is_parked_and_everything_else_flows():

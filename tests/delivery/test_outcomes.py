@@ -12,13 +12,11 @@ from django_clean_timestamps.delivery.outcomes import Fate, outcomes_of
 from django_clean_timestamps.eventlog.models import Event, Pending
 from django_clean_timestamps.eventlog.sequencer import sequence
 from django_clean_timestamps.events import TimestampCreatedEvent, TimestampDeletedEvent, TimestampUpdatedEvent
-from tests.delivery.deliveries import HERE, notes, shard, subscribe, touch
+from tests.delivery.deliveries import BROKEN, HERE, notes, shard, subscribe, touch
 from tests.delivery.test_sending import Task
 from tests.testapp.models import Note, Project
 
 pytestmark = pytest.mark.usefixtures("log")
-
-BROKEN = ValueError("broken")
 
 
 def fates(*rows):

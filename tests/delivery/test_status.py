@@ -8,20 +8,13 @@ from django_clean_timestamps.delivery.registry import only_handlers
 from django_clean_timestamps.delivery.status import read_subscriptions
 from django_clean_timestamps.eventlog.models import Event
 from django_clean_timestamps.eventlog.sequencer import sequence
-from django_clean_timestamps.events import TimestampUpdatedEvent
-from tests.delivery.deliveries import HERE, lease_to_other, notes, subscribe, touch
+from tests.delivery.deliveries import BROKEN, HERE, lease_to_other, notes, touch, updates
 
 pytestmark = pytest.mark.usefixtures("log")
-
-BROKEN = ValueError("broken")
 
 
 def status(name="tests.heard"):
     return next(each for each in read_subscriptions("default") if each.handler == name)
-
-
-def updates(**options):
-    return subscribe(TimestampUpdatedEvent, **options)
 
 
 def test_where_nobody_subscribes_there_is_none():

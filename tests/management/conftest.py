@@ -63,6 +63,18 @@ def rows(run):
     return rows
 
 
+@pytest.fixture
+def answers(rows):
+    """Return a function that returns the sentences about an entity, in the log of default."""
+
+    def answers(entity, *words, label=None):
+        label = label or entity._meta.label_lower
+        _, (row,) = rows("timestamps_explain", label, str(entity.pk), "--database", "default", *words)
+        return row["answers"]
+
+    return answers
+
+
 class OnlyDefault:
     """Keep every entity from the alias ``other``."""
 
