@@ -16,6 +16,8 @@ pytestmark = pytest.mark.faults
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "2"))
 PROCESSES = 8
+KILLED = 4
+"""How many of them at least, however slow the machine is."""
 SERIES = 40
 
 
@@ -77,7 +79,7 @@ def test_kill_9_loses_at_most_what_was_observed_since_the_last_flush(server_data
     processes, killed = crowd(server_database), 0
     workers = [processes.observe().wait_until_ready() for _ in range(PROCESSES)]
     deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or killed < KILLED:
         time.sleep(chance.uniform(0.1, 0.4))
         processes.strike(workers.pop(chance.randrange(PROCESSES)))
         killed += 1
@@ -89,7 +91,6 @@ def test_kill_9_loses_at_most_what_was_observed_since_the_last_flush(server_data
     found = stored_by_writer(server_database)
     for each in processes.observed():
         assert each.flushed <= found[each.writer] <= each.begun, each
-    assert killed > 3
     assert sum(each.begun - found[each.writer] > 0 for each in processes.observed()) <= killed
     processes.run("close_minutes")
     assert_summed_up(server_database)
