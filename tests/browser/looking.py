@@ -117,7 +117,6 @@ class Looker:
             **options,
         )
         self._contexts.append(context)
-        context.set_default_timeout(15_000)
         if user:
             cookie = {"name": "sessionid", "value": self._site.sessions[user], "url": self._site.url}
             context.add_cookies([cookie])
