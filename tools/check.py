@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -164,11 +165,26 @@ def coverage(options: Options, outcomes: list[Outcome]) -> str:
 
 
 def faults(options: Options, outcomes: list[Outcome]) -> str:
-    """Kill processes and private servers; these start and stop their own, in a temporary folder."""
+    """
+    Kill processes and private servers; these start and stop their own, in a temporary folder.
+
+    Several pytests side by side take a part of the tests each, for they wait most of their time. These are not xdist's
+    workers, which are killed on Ctrl-C with their servers still running.
+    """
     with suppress(LeftOut):
         # Without its driver the tests of MariaDB leave themselves out, and fail under CI=true.
         require_mysqlclient()
-    return run_tests("python", "-m", "pytest", "-m", "faults", "tests/faults", "-s", *options.pytest_arguments)
+    parts = max(int(WORKERS), 1) if WORKERS.isdecimal() else 2
+    command = ("python", "-m", "pytest", "-m", "faults", "tests/faults", "-s", *options.pytest_arguments)
+    with ThreadPoolExecutor(parts) as pool:
+        running = [
+            pool.submit(run_tests, *command, environment={"FAULTS_PART": f"{part}/{parts}"})
+            for part in range(1, parts + 1)
+        ]
+    failures = [str(failure) for each in running if (failure := each.exception())]
+    if failures:
+        raise Failed("\n    ".join(failures))
+    return "; ".join(each.result() for each in running)
 
 
 def browser(options: Options, outcomes: list[Outcome]) -> str:

@@ -1,12 +1,15 @@
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import override_settings
 
 from tests.eventlog.conftest import committing  # noqa: F401 - a fixture
 
 
-@pytest.fixture(autouse=True)
-def _site(settings):
-    settings.ROOT_URLCONF = "tests.admin.site"
+@pytest.fixture(autouse=True, scope="module")
+def _site():
+    """Switch to the site once a module: Django reads a hundred addresses anew at each switch."""
+    with override_settings(ROOT_URLCONF="tests.admin.site"):
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from tests.faults.nursery import Nursery
 from tests.faults.processes import ServerMissing
 from tests.faults.servers import Server
 
+HERE = Path(__file__).resolve().parent
 ServerT = TypeVar("ServerT", bound=Server)
+# Which part of the tests this run takes, and of how many: "2/3".
+PART, PARTS = (int(number) for number in os.environ.get("FAULTS_PART", "1/1").split("/"))
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
@@ -183,6 +186,15 @@ def running(server: ServerT) -> ServerT:
         # The test before failed while it was down.
         server.start()
     return server
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take one part of the tests; by their names, for each run of ``pytest-randomly`` has an order of its own."""
+    here = sorted(item.nodeid for item in items if item.path.is_relative_to(HERE))
+    left_out = set(here) - set(here[PART - 1 :: PARTS])
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+        items[:] = [item for item in items if item.nodeid not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
