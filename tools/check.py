@@ -169,19 +169,22 @@ def faults(options: Options, outcomes: list[Outcome]) -> str:
     Kill processes and private servers; these start and stop their own, in a temporary folder.
 
     Several pytests side by side take a part of the tests each, for they wait most of their time. These are not xdist's
-    workers, which are killed on Ctrl-C with their servers still running.
+    workers, which are killed on Ctrl-C with their servers still running. Whoever has words for pytest gets a single
+    one: what they choose may all be in one part.
     """
     with suppress(LeftOut):
         # Without its driver the tests of MariaDB leave themselves out, and fail under CI=true.
         require_mysqlclient()
-    parts = max(int(WORKERS), 1) if WORKERS.isdecimal() else 2
     command = ("python", "-m", "pytest", "-m", "faults", "tests/faults", "-s", *options.pytest_arguments)
+    if options.pytest_arguments or WORKERS in {"0", "1"}:
+        return run_tests(*command)
+    parts = int(WORKERS) if WORKERS.isdecimal() else 2
     with ThreadPoolExecutor(parts) as pool:
         running = [
             pool.submit(run_tests, *command, environment={"FAULTS_PART": f"{part}/{parts}"})
             for part in range(1, parts + 1)
         ]
-    failures = [str(failure) for each in running if (failure := each.exception())]
+    failures = [str(failure) for each in running if isinstance(failure := each.exception(), Failed)]
     if failures:
         raise Failed("\n    ".join(failures))
     return "; ".join(each.result() for each in running)

@@ -17,6 +17,7 @@ from tests.faults.databases import Database, ServerDatabase, SQLite
 from tests.faults.deliveries import Delivery
 from tests.faults.loops import FIGURES, HEADINGS
 from tests.faults.nursery import Nursery
+from tests.faults.parts import part_of
 from tests.faults.processes import ServerMissing
 from tests.faults.servers import Server
 
@@ -189,10 +190,9 @@ def running(server: ServerT) -> ServerT:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take one part of the tests; by their names, for each run of ``pytest-randomly`` has an order of its own."""
-    here = sorted(item.nodeid for item in items if item.path.is_relative_to(HERE))
-    left_out = set(here) - set(here[PART - 1 :: PARTS])
-    if left_out:
+    """Take this run's part of the tests."""
+    here = {item.nodeid for item in items if item.path.is_relative_to(HERE)}
+    if left_out := here - part_of(here, PART, PARTS):
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
         items[:] = [item for item in items if item.nodeid not in left_out]
 
