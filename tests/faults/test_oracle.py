@@ -82,9 +82,7 @@ def test_events_that_swapped_places_are_out_of_order(well):
     events = [*well.events]
     events[2], events[4] = replace(events[2], position=5), replace(events[4], position=3)
     verdict = judge(replace(well, events=events))
-    assert verdict.out_of_order == ["1: told in the order [1, 3, 2]", "1: 3 occurred no later than 3"] or (
-        "1: told in the order [1, 3, 2]" in verdict.out_of_order
-    )
+    assert verdict.out_of_order == ["1: told in the order [1, 3, 2]", "1: 2 occurred no later than 3"]
 
 
 def test_a_stamp_that_is_not_its_last_event_s_is_untrue(well):

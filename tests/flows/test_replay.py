@@ -1,136 +1,37 @@
 """
 The replay of an edit history, held against git and against an oracle of its own.
 
-The oracle below reads the file by itself and shares no code with the replay.
+The oracle reads the file by itself and shares no code with the replay.
 """
 
 import gzip
-import hashlib
-import io
 import itertools
-import os
-import shutil
-import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.utils import timezone
 
-from codebase.history.edits import Commit, HistoryError
-from codebase.history.git import GitHistory
-from codebase.history.pace import Pace, ProgressBar
+from codebase.history.edits import HistoryError
 from codebase.history.replay import Replay
 from codebase.history.tsv import BUNDLED_HISTORY, TsvHistory
 from codebase.models import ReplayProgress, Repository, SourceFile
-from django_clean_timestamps.signals import (
-    timestamp_created,
-    timestamp_deleted,
-    timestamp_updated,
-)
+from django_clean_timestamps.signals import timestamp_created
 from django_clean_timestamps.testing import capture_events
+from tests.flows.replaying import (
+    FILE_LABEL,
+    counted_events,
+    digest_of_paths,
+    oracle,
+    replay,
+    stored,
+    write_tsv,
+)
 
 CHECKPOINTS = BUNDLED_HISTORY.with_name("celery_checkpoints.tsv")
-FILE_LABEL = "codebase.sourcefile"
-SIGNALS = (timestamp_created, timestamp_updated, timestamp_deleted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileState:
-    """What a file looks like: its stamps, its number of edits, and who made the last one."""
-
-    created_at: datetime
-    updated_at: datetime
-    edit_count: int
-    commit_number: int
-    author_number: int
-
-
-def oracle(path: Path, *, until: int | None = None) -> dict[str, FileState]:
-    """
-    Return each file as the history leaves it, straight from the file's lines.
-
-    The rule for clocks that go back: a file's time is the latest among its edits so far.
-    """
-    edits_of: dict[str, list[list[str]]] = {}
-    raw = path.read_bytes()
-    text = (gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw).decode()
-    for line in text.splitlines():
-        row = line.split("\t")
-        if until is not None and int(row[0]) > until:
-            break
-        if row[3] == "D":
-            del edits_of[row[4]]
-        else:
-            edits_of.setdefault(row[4], []).append(row)
-    return {path: _state(rows) for path, rows in edits_of.items()}
-
-
-def _state(rows: list[list[str]]) -> FileState:
-    moments = [datetime.strptime(row[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for row in rows]
-    return FileState(
-        created_at=moments[0],
-        updated_at=max(moments),
-        edit_count=len(rows),
-        commit_number=int(rows[-1][0]),
-        author_number=int(rows[-1][2]),
-    )
-
-
-@contextmanager
-def counted_events() -> Iterator[Counter[str]]:
-    """Yield how many events each file has, by its key as text; counted by receivers of our own."""
-    counts: Counter[str] = Counter()
-
-    def count(event: Any, **kwargs: Any) -> None:
-        counts[event.entity_id] += 1
-
-    for signal in SIGNALS:
-        signal.connect(count, sender=SourceFile)
-    try:
-        yield counts
-    finally:
-        for signal in SIGNALS:
-            signal.disconnect(count, sender=SourceFile)
-
-
-def stored(event_counts: Counter[str]) -> dict[str, FileState]:
-    """Return each file as the database holds it, with its number of events as its edits."""
-    return {
-        file.path: FileState(
-            created_at=file.created_at,
-            updated_at=file.updated_at,
-            edit_count=event_counts[str(file.pk)],
-            commit_number=file.last_commit_number,
-            author_number=file.last_author_number,
-        )
-        for file in SourceFile.objects.all()
-    }
-
-
-def write_tsv(folder: Path, *lines: str, name: str = "small.tsv") -> Path:
-    """Write lines, in which blanks stand for tabs, and return the file."""
-    path = folder / name
-    path.write_text("".join(line.replace(" ", "\t") + "\n" for line in lines))
-    return path
-
-
-def replay(path: Path, **options: Any) -> str:
-    """Run the command on a file and return what it printed."""
-    output = io.StringIO()
-    call_command("replay_history", tsv=path, stdout=output, stderr=io.StringIO(), **options)
-    return output.getvalue()
-
-
-def digest_of_paths() -> tuple[int, str]:
-    paths = sorted(SourceFile.objects.values_list("path", flat=True))
-    return len(paths), hashlib.sha256("\n".join(paths).encode()).hexdigest()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -376,199 +277,3 @@ def test_a_gzipped_history_is_the_same_as_a_plain_one(tmp_path: Path) -> None:
     zipped = tmp_path / "zipped.tsv.gz"
     zipped.write_bytes(gzip.compress(plain.read_bytes()))
     assert list(TsvHistory(zipped).commits()) == list(TsvHistory(plain).commits())
-
-
-class GitRepository:
-    """A repository that a test makes with git itself."""
-
-    def __init__(self, path: Path) -> None:
-        if shutil.which("git") is None:
-            pytest.skip("git is not installed")
-        self.path = path
-        self.minute = itertools.count()
-        path.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
-
-    def git(self, *arguments: str) -> str:
-        """Run git, a minute later than before, and return what it printed."""
-        moment = f"2021-03-04T05:{next(self.minute):02}:00Z"
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.path),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "first",
-            "GIT_AUTHOR_EMAIL": "first@example.com",
-            "GIT_COMMITTER_NAME": "first",
-            "GIT_COMMITTER_EMAIL": "first@example.com",
-            "GIT_AUTHOR_DATE": moment,
-            "GIT_COMMITTER_DATE": moment,
-        }
-        completed = subprocess.run(
-            ["git", "-C", str(self.path), *arguments],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
-        return completed.stdout
-
-    def commit(self, message: str, *, author: str = "first", **contents: str | None) -> None:
-        """Write or remove files, and commit all of it."""
-        for name, content in contents.items():
-            path = self.path / name.replace("__", "/")
-            if content is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(content)
-        self.git("add", "--all")
-        person = f"{author} <{author}@example.com>"
-        self.git("commit", "--quiet", "--allow-empty", f"--author={person}", f"--message={message}")
-
-    def paths(self) -> set[str]:
-        """Return git's own list of the files of ``HEAD``."""
-        return set(self.git("ls-tree", "-r", "-z", "--name-only", "HEAD").split("\0")[:-1])
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> GitRepository:
-    return GitRepository(tmp_path / "repository")
-
-
-def replay_git(repository: GitRepository, **options: Any) -> str:
-    output = io.StringIO()
-    call_command("replay_history", git=repository.path, stdout=output, stderr=io.StringIO(), **options)
-    return output.getvalue()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_git_repositorys_mainline_is_replayed(repository: GitRepository) -> None:
-    repository.commit("one", first="1", folder__second="1")
-    repository.commit("nothing")
-    repository.git("checkout", "--quiet", "-b", "side")
-    repository.commit("beside", author="second", third="1")
-    repository.commit("beside again", author="second", third="2", fourth="1")
-    repository.git("checkout", "--quiet", "main")
-    repository.commit("two", first="2", folder__second=None)
-    repository.git("merge", "--quiet", "--no-ff", "--message=merged", "side")
-    (repository.path / "first").rename(repository.path / "a name – with blanks\tand more")
-    repository.commit("renamed")
-    with capture_events() as events:
-        printed = replay_git(repository)
-
-    assert "Replayed 8 edits of 4 commits (1 to 5) by 1 authors" in printed
-    assert stored(Counter()).keys() == repository.paths()
-    third = SourceFile.objects.get(path="third")
-    assert (third.last_commit_number, third.change_count) == (4, 1)
-    head = repository.git("rev-parse", "HEAD").strip()
-    assert {event.reason for event in events if event.correlation_id == head} == {"commit 5"}
-    moment = int(repository.git("log", "-1", "--format=%ct", "HEAD"))
-    assert Repository.objects.get().updated_at == datetime.fromtimestamp(moment, tz=UTC)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_git_replay_goes_on_where_it_stopped_and_finds_new_commits(
-    repository: GitRepository,
-) -> None:
-    for number in range(4):
-        repository.commit(f"commit {number}", author=f"author{number % 2}", a=str(number))
-    replay_git(repository, limit=2)
-    assert SourceFile.objects.get().last_commit_number == 2
-    replay_git(repository)
-    repository.commit("nothing")
-    repository.commit("later", author="author1", a=None, b="1")
-    assert "Replayed 2 edits of 1 commits (6 to 6)" in replay_git(repository)
-
-    file = SourceFile.objects.get()
-    assert (file.path, file.last_commit_number, file.last_author_number) == ("b", 6, 2)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_rewritten_git_history_is_refused(repository: GitRepository) -> None:
-    repository.commit("one", a="1")
-    repository.commit("two", a="2")
-    replay_git(repository)
-    repository.git("commit", "--quiet", "--amend", "--allow-empty", "--message=two again")
-    with pytest.raises(CommandError, match="no longer on the mainline"):
-        replay_git(repository)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_is_no_git_repository_is_refused(tmp_path: Path) -> None:
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
-    with pytest.raises(CommandError, match="git says: "):
-        call_command("replay_history", git=tmp_path)
-    empty = GitRepository(tmp_path / "empty")
-    with pytest.raises(CommandError, match="git says: "):
-        replay_git(empty)
-
-
-def test_a_reader_may_stop_early_without_leaving_git_behind(repository: GitRepository) -> None:
-    for number in range(3):
-        repository.commit(f"commit {number}", a=str(number))
-    commits = GitHistory(repository.path).commits()
-    first: Commit = next(commits)
-    commits.close()  # type: ignore[attr-defined]
-    assert [edit.path for edit in first.edits] == ["a"]
-
-
-class Ticks:
-    """A clock that sleeping moves on."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def test_the_pace_holds_a_replay_to_its_rate() -> None:
-    clock = Ticks()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
-    pace.wait(5)
-    assert clock.now == 0.5
-    clock.now = 3.0
-    pace.wait(20)
-    assert clock.now == 3.0
-
-
-def test_without_a_rate_nobody_waits() -> None:
-    clock = Ticks()
-    Pace(None, clock=clock, sleep=clock.sleep).wait(1_000_000)
-    assert clock.now == 0.0
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_shows_a_bar_that_is_taken_off_at_the_end() -> None:
-    clock, stream = Ticks(), Terminal()
-    bar = ProgressBar(stream, last_commit_number=10, clock=clock)
-    bar.show(1, 4)
-    assert stream.getvalue() == ""
-    clock.now = 2.0
-    bar.show(5, 20)
-    assert "50% commit 5 of 10, 20 edits, 10 a second" in stream.getvalue()
-    bar.close()
-    assert stream.getvalue().endswith(" \r")
-
-
-def test_elsewhere_a_line_comes_every_few_seconds() -> None:
-    clock, stream = Ticks(), io.StringIO()
-    bar = ProgressBar(stream, last_commit_number=10, clock=clock)
-    for second in range(1, 12):
-        clock.now = float(second)
-        bar.show(second, second)
-    bar.close()
-    assert stream.getvalue().splitlines() == [
-        "commit 5 of 10, 5 edits, 1 a second",
-        "commit 10 of 10, 10 edits, 1 a second",
-    ]

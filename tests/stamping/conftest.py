@@ -45,3 +45,23 @@ def queries():
             return [text for text in self.texts if text.startswith(word)]
 
     return lambda: Statements(connection)
+
+
+@pytest.fixture
+def listener():
+    """Connect a project's own receivers."""
+    connected = []
+
+    def connect(signal, **options):
+        heard = []
+
+        def receive(sender, instance, **_):
+            heard.append((sender, instance.pk))
+
+        signal.connect(receive, weak=False, **options)
+        connected.append((signal, receive, options.get("sender")))
+        return heard
+
+    yield connect
+    for signal, receive, sender in connected:
+        signal.disconnect(receive, sender=sender)
