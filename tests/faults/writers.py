@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Crowd"]
+__all__ = ["Crowd", "tolerate"]
 
 LOST_CONNECTION_SECONDS = 0.05
 FLUSH_POINTS = (
@@ -99,14 +99,17 @@ class Crowd:
     def write(self, seed: int) -> None:
         from tests.faults.writes import Writer
 
-        chance = random.Random(seed)
+        chance, writer = random.Random(seed), None
         with self._report("committed") as report, self._report("errors") as errors:
+
+            def write() -> None:
+                nonlocal writer
+                writer = writer or Writer(chance)
+                report(writer.write())
+
             self._set_level(chance)
-            writer = None
             while True:
-                with tolerated(errors):
-                    writer = writer or Writer(chance)
-                    report(writer.write())
+                tolerate(errors, write)
 
     def sequence(self, seed: int) -> None:
         from django_clean_timestamps.eventlog.sequencer import sequence
@@ -114,8 +117,7 @@ class Crowd:
         chance = random.Random(seed)
         with self._report("errors") as errors:
             while True:
-                with tolerated(errors):
-                    sequence()
+                tolerate(errors, sequence)
                 time.sleep(chance.uniform(0, 0.02))
 
     def deliver(self, seed: int) -> None:
@@ -124,8 +126,7 @@ class Crowd:
         chance = random.Random(seed)
         with self._report("errors") as errors:
             while True:
-                with tolerated(errors):
-                    drain(seconds=1)
+                tolerate(errors, lambda: drain(seconds=1))
                 time.sleep(chance.uniform(0, 0.02))
 
     def read(self, seed: int) -> None:
@@ -134,14 +135,18 @@ class Crowd:
 
         cursor = read_so_far(self.folder)[1]
         with self._report("read") as report, self._report("errors") as errors:
+
+            def read_page() -> None:
+                nonlocal cursor
+                page = changed_since(cursor, limit=50)
+                if page.changes:
+                    report({"cursor": page.cursor, "ids": [event.event_id.hex for event in page.changes]})
+                cursor = page.cursor
+                if not page.has_more:
+                    time.sleep(0.02)
+
             while True:
-                with tolerated(errors):
-                    page = changed_since(cursor, limit=50)
-                    if page.changes:
-                        report({"cursor": page.cursor, "ids": [event.event_id.hex for event in page.changes]})
-                    cursor = page.cursor
-                    if not page.has_more:
-                        time.sleep(0.02)
+                tolerate(errors, read_page)
 
     def _fork(self, role: Callable[[int], None], chance: random.Random) -> int:
         from tests.faults import points
@@ -191,18 +196,22 @@ def ended(workers: dict[int, Any]) -> list[int]:
     return [worker for worker in workers if os.waitpid(worker, os.WNOHANG)[0]]
 
 
-@contextmanager
-def tolerated(report: Callable[[Any], None]) -> Iterator[None]:
+def tolerate(report: Callable[[Any], None], work: Callable[[], object]) -> None:
     """Let the loss of a connection, a deadlock and the like pass, as a client does that tries again."""
     from django.db import InterfaceError, OperationalError, connection
     from django.db.transaction import TransactionManagementError
 
-    lost = (OperationalError, InterfaceError)
+    lost, session = (OperationalError, InterfaceError), None
+    # Of an earlier transaction: Django leaves it there.
+    connection.rollback_exc = None
     try:
-        yield
+        connection.ensure_connection()
+        session = connection.connection
+        work()
     except (*lost, TransactionManagementError) as error:
-        # A connection that was lost as a savepoint was rolled back is noticed with the next query.
-        if not isinstance(error, lost) and not isinstance(error.__cause__, lost):
+        # A loss that Django swallowed as it rolled back to a savepoint is noticed with the next query, which names no
+        # cause; by now the transaction has ended, and Django has taken another session.
+        if not isinstance(error, lost) and not isinstance(error.__cause__, lost) and connection.connection is session:
             raise
         report(f"{type(error).__name__}: {str(error).splitlines()[0][:80]}")
         connection.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import Any
 
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
 from django_clean_timestamps.eventlog.models import Event, Pending
 from django_clean_timestamps.eventlog.sequencer import sequence
 from tests.faults.app.models import Counter, Page
 from tests.faults.points import armed
 from tests.faults.stories import story, writer_of
+from tests.faults.writers import tolerate
 
 
 @story
@@ -97,3 +99,41 @@ def fail_at_commit() -> dict[str, Any]:
     unchanged = _numbers() == before
     writer.save_several()
     return {"raised": raised, "unchanged": unchanged, "goes_on": _numbers() != before}
+
+
+@story
+def query_after_a_savepoint(lost: bool) -> dict[str, Any]:
+    """Return what a crowd's process makes of a query in a transaction that is broken, by a loss or by its own mistake."""
+
+    def work() -> None:
+        with transaction.atomic():
+            with suppress(ValueError), transaction.atomic():
+                if lost:
+                    _cut_off()
+                raise ValueError
+            if not lost:
+                transaction.set_rollback(True)
+            Counter.objects.count()
+
+    tolerations: list[str] = []
+    raised = None
+    try:
+        tolerate(tolerations.append, work)
+    except transaction.TransactionManagementError as error:
+        raised = type(error).__name__
+    return {"tolerated": tolerations, "raised": raised, "goes_on": Counter.objects.count() == 0}
+
+
+@story
+def connect_in_vain() -> list[str]:
+    """Return what a crowd's process tolerates while no server answers."""
+    tolerations: list[str] = []
+    tolerate(tolerations.append, Counter.objects.count)
+    return tolerations
+
+
+def _cut_off() -> None:
+    """End the session of this process's own connection."""
+    command = {"postgresql": "SELECT pg_terminate_backend(pg_backend_pid())", "mysql": "KILL CONNECTION_ID()"}
+    with suppress(OperationalError), connection.cursor() as cursor:
+        cursor.execute(command[connection.vendor])
