@@ -17,6 +17,7 @@ from django_clean_timestamps.delivery.resharding import complete_resharding
 from django_clean_timestamps.delivery.subscriptions import Shard, bear, read_shards
 from django_clean_timestamps.delivery.turns import Progress, Turn
 from django_clean_timestamps.eventlog.bounds import log_bounds, read_head
+from django_clean_timestamps.eventlog.lasting import make_last
 from django_clean_timestamps.eventlog.sequencer import PASS_SIZE, sequence_once
 
 __all__ = ["Drained", "drain"]
@@ -103,11 +104,13 @@ class _Drain:
         ]
         if new:
             head, oldest = log_bounds(connections[self.using])
+            self._make_last(head)
             bear(new, self.using, head=head, oldest=oldest)
 
     def _turns(self) -> bool:
         """Let each subscription have its turn, and say whether one moved."""
         head = read_head(connections[self.using])
+        self._make_last(head)
         has_moved = False
         for alias in self.aliases:
             shards = self._shards(alias)
@@ -117,6 +120,11 @@ class _Drain:
                 has_moved |= self._turn(handler, shard, head)
             has_moved |= self._reshard(alias, shards)
         return has_moved
+
+    def _make_last(self, head: int) -> None:
+        """Let no cursor in another database get past what a crash may take back; here its own commit comes later."""
+        if any(alias != self.using for alias in self.aliases):
+            make_last(connections[self.using], head)
 
     def _turn(self, handler: Handler, shard: Shard, head: int) -> bool:
         try:

@@ -14,6 +14,7 @@ from django_clean_timestamps.eventlog.bounds import log_bounds
 from django_clean_timestamps.eventlog.cursor import Cursor, read_cursor, write_cursor
 from django_clean_timestamps.eventlog.decoding import decoder, selected_columns
 from django_clean_timestamps.eventlog.insertion import naming_missing_tables
+from django_clean_timestamps.eventlog.lasting import make_last
 from django_clean_timestamps.eventlog.models import Event
 from django_clean_timestamps.eventlog.sequencer import sequence
 from django_clean_timestamps.eventlog.transactions import can_begin
@@ -57,7 +58,8 @@ def changed_since(
 
     What is committed gets its positions first, so that a page misses nothing and an entity's events are in order.
     Inside an open transaction it only reads what has positions already (a ``TestCase``'s own excepted). Reads the
-    database that entities are written to, never a replica.
+    database that entities are written to, never a replica. On MySQL and MariaDB it commits a change of one row before
+    it gives what another process has sequenced, so that no crash of the server takes back what was given.
 
     Args:
         cursor: The last page's cursor; None for the oldest event that is retained.
@@ -145,6 +147,8 @@ def _read(connection: Any, start: Cursor | None, labels: tuple[str, ...] | None,
     head, oldest = log_bounds(connection)
     position = oldest - 1 if start is None else start.position
     _refuse_gap(connection, position, head, oldest)
+    if start is None or head > position:
+        make_last(connection, head)
     end = min(head, position + (limit if labels is None else limit * WINDOW))
     rows = _rows(connection, position, end, labels, limit) if end > position else ()
     if end > position and not (labels is None and rows and rows[0][0] == position + 1):

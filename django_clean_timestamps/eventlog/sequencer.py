@@ -17,6 +17,7 @@ from django_clean_timestamps.eventlog.cursors import highest_cursor
 from django_clean_timestamps.eventlog.encoding import COLUMNS
 from django_clean_timestamps.eventlog.fields import DatabaseNow
 from django_clean_timestamps.eventlog.insertion import naming_missing_tables, pending_table, quoted
+from django_clean_timestamps.eventlog.lasting import note_lasting
 from django_clean_timestamps.eventlog.models import HEAD_KEY, Event, LogHead
 from django_clean_timestamps.eventlog.transactions import can_begin, own_transaction
 from django_clean_timestamps.exceptions import SequencingError
@@ -72,7 +73,10 @@ def sequence_once(using: str = "default", *, size: int = PASS_SIZE) -> int:
         if not _has_pending(connection):
             return 0
         with own_transaction(connection):
-            return _pass(connection, size)
+            count, head = _pass(connection, size)
+    if count:
+        note_lasting(connection, head)
+    return count
 
 
 def _has_pending(connection: Any) -> bool:
@@ -82,13 +86,14 @@ def _has_pending(connection: Any) -> bool:
         return cursor.fetchone() is not None
 
 
-def _pass(connection: Any, size: int) -> int:
+def _pass(connection: Any, size: int) -> tuple[int, int]:
+    """Return how many events were moved, and the last position given."""
     head = _lock_head(connection)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM {pending_table(connection)} ORDER BY id LIMIT {int(size)}")
         ids = [key for (key,) in cursor.fetchall()]
         if not ids:
-            return 0
+            return 0, head
         inserted, deleted = _move(connection, cursor, ids, head)
     if not inserted == deleted == len(ids):
         raise SequencingError(
@@ -97,7 +102,7 @@ def _pass(connection: Any, size: int) -> int:
         )
     moved_to = head + len(ids)
     LogHead.objects.using(connection.alias).filter(pk=HEAD_KEY).update(position=moved_to, sequenced_at=DatabaseNow())
-    return len(ids)
+    return len(ids), moved_to
 
 
 def _lock_head(connection: Any) -> int:
