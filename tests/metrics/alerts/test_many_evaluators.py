@@ -46,6 +46,19 @@ class Unfenced:
         pass
 
 
+class Together(Evaluator):
+    """One that writes nothing until all have read what there is, however late a thread comes to run."""
+
+    def __init__(self, *args, barrier, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.barrier = barrier
+
+    def _judged(self, *args):
+        found = list(super()._judged(*args))
+        self.barrier.wait(60)
+        return iter(found)
+
+
 class Dying(Telling):
     """One that dies between the change of state and the notice, or just after it, now and then."""
 
@@ -123,8 +136,10 @@ def test_of_four_that_find_it_at_once_one_makes_the_change(committing, settings)
     settings.CLEAN_TIMESTAMPS = {"ALERTS": {"undelivered": {"for": 1}}}
     sample(NOON, waiting=2_000)
     beat(NOON)
-    evaluators = [Evaluator("default", wait_seconds=60) for _ in range(EVALUATORS)]
+    barrier = threading.Barrier(EVALUATORS)
+    evaluators = [Together("default", wait_seconds=60, barrier=barrier) for _ in range(EVALUATORS)]
     with receiving(Hearing()) as hearing:
-        assert in_threads(evaluators, NOON) >= 1
+        assert in_threads(evaluators, NOON) == 1
     assert (AlertState.objects.get().episode, AlertState.objects.get().revision) == (1, 1)
+    assert AlertChange.objects.count() == 1
     assert set(hearing.keys) == {"undelivered/all/1.1.1/firing"}
