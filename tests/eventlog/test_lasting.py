@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from django_clean_timestamps.delivery.drain import drain
-from django_clean_timestamps.eventlog import changed_since, lasting
+from django_clean_timestamps.eventlog import changed_since, lasting, sequencer
 from django_clean_timestamps.eventlog.models import LogHead
 from django_clean_timestamps.eventlog.sequencer import sequence
 from tests.delivery.deliveries import subscribe
@@ -51,8 +51,11 @@ class TestTheFeed:
             assert len(changed_since().changes) == 5
         assert commits(found) == 0
 
-    def test_a_pass_that_moved_nothing_says_nothing(self, sequenced_elsewhere):
+    def test_a_pass_that_moved_nothing_says_nothing(self, sequenced_elsewhere, monkeypatch):
+        """Its transaction only read, so nothing was written to the disk with it."""
+        monkeypatch.setattr(sequencer, "_has_pending", lambda connection: True)
         assert sequence() == 0
+        assert lasting._known == {}
         with statements() as found:
             changed_since()
         assert commits(found) == 1

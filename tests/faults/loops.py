@@ -57,7 +57,7 @@ def run_loop(
     seen, cursor = read_so_far(folder)
     feed = seen + database.run("feed", cursor=cursor)["ids"]
     _note(name, said, verdict)
-    log = [str(event.event_id).replace("-", "") for event in database.state().events]
+    log = database.state().event_ids
     place = next((at for at, (read, kept) in enumerate(zip(feed, log, strict=False)) if read != kept), None)
     assert feed == log, f"the feed has {len(feed)} events and the log {len(log)}; they part at position {place}"
     return said

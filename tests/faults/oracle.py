@@ -50,6 +50,11 @@ class State:
     pending: int
     head: int | None
 
+    @property
+    def event_ids(self) -> list[str]:
+        """The ids of the log's events in order, as the readers of the feed note them."""
+        return [str(event.event_id).replace("-", "") for event in self.events]
+
 
 @dataclass(slots=True)
 class Verdict:
